@@ -1,0 +1,1 @@
+"""What goes in: structures and formulas, checked; graphs; sources of measurements; hulls; electrodes."""

@@ -1,0 +1,1 @@
+"""What answers: the conductivity and energy networks, the thermodynamics, and their uncertainty."""

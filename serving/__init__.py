@@ -1,0 +1,1 @@
+"""How people reach it: the HTTP service, the command line, the Python client, the demo."""

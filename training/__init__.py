@@ -1,0 +1,1 @@
+"""What improves the answers: fitting, evaluation, benchmarks, registry, active learning."""
