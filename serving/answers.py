@@ -1,0 +1,107 @@
+"""From checked materials to answers: the one path that the service and the command line share."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ionscout.datasets.errors import IonscoutError, OutOfRange
+from ionscout.datasets.settings import settings
+from ionscout.datasets.structure import Material, parse_material
+from ionscout.serving.problems import ItemError
+from ionscout.serving.schemas import (
+    COLDEST,
+    HOTTEST,
+    ActivationEnergy,
+    Conductivity,
+    CrystalRequest,
+    Prediction,
+    temperature_sentence,
+)
+
+if TYPE_CHECKING:  # torch takes seconds to import, and whoever calls holds a predictor already
+    from ionscout.models.conductivity.predictor import ConductivityPrediction, ConductivityPredictor
+
+
+def load_predictor() -> "ConductivityPredictor":
+    """The model that answers: the shipped weights, or the registered one that `IONSCOUT_MODEL_URI` names."""
+    uri = settings().model_uri
+    if uri is None:
+        from ionscout.models.conductivity.predictor import ConductivityPredictor
+
+        return ConductivityPredictor.load()
+    from ionscout.training.registry import load_registered  # MLflow is imported only on this path
+
+    return load_registered(uri)
+
+
+def check_temperature(temperature_K: float) -> float:
+    """Return the temperature if it lies in the range that the models answer for.
+
+    Raises:
+        OutOfRange: when it does not; the message asks whether degrees celsius were meant.
+    """
+    if not (math.isfinite(temperature_K) and COLDEST <= temperature_K <= HOTTEST):
+        raise OutOfRange(temperature_sentence(temperature_K))
+    return temperature_K
+
+
+def read_request(request: CrystalRequest) -> Material:
+    """Parse and check the material of one request.
+
+    Raises:
+        InvalidInput: one of its subclasses.
+    """
+    if request.formula is not None:
+        return parse_material(request.formula, "formula")
+    return parse_material(request.text or "", request.format)
+
+
+def read_requests(requests: Sequence[CrystalRequest]) -> list[Material]:
+    """Parse and check a list.
+
+    Raises:
+        ItemError: for the first bad item, with its position.
+    """
+    materials = []
+    for index, request in enumerate(requests):
+        try:
+            materials.append(read_request(request))
+        except IonscoutError as error:
+            raise ItemError(error, index) from None
+    return materials
+
+
+def answer(
+    predictor: "ConductivityPredictor", materials: Sequence[Material], temperatures_K: Sequence[float]
+) -> list[Prediction]:
+    """Predict every material at its own temperature, in order; equal temperatures share one batch."""
+    answers: dict[int, Prediction] = {}
+    for temperature in sorted(set(temperatures_K)):
+        places = [i for i, t in enumerate(temperatures_K) if t == temperature]
+        predictions = predictor.predict([materials[i] for i in places], temperature_K=temperature)
+        for i, prediction in zip(places, predictions, strict=True):
+            answers[i] = _prediction(materials[i], prediction)
+    return [answers[i] for i in range(len(materials))]
+
+
+def _prediction(material: Material, found: "ConductivityPrediction") -> Prediction:
+    energy = found.activation_energy
+    return Prediction(
+        formula=material.formula,
+        source_format=material.source_format,
+        conductivity=Conductivity(
+            value=found.conductivity,
+            lower=found.lower,
+            upper=found.upper,
+            coverage=found.coverage,
+            temperature_K=found.temperature_K,
+            in_domain=found.in_domain,
+            path=found.path,
+            model=found.model,
+            version=found.version,
+        ),
+        activation_energy=None
+        if energy is None
+        else ActivationEnergy(value=energy, model=found.model, version=found.version),
+        warnings=list(dict.fromkeys((*material.warnings, *found.warnings))),
+    )

@@ -1,0 +1,202 @@
+"""`ionscout predict`: conductivity of files, folders and formulas."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ionscout.datasets.errors import BadFormula, IonscoutError, TextTooLarge, UnreadableStructure
+
+if TYPE_CHECKING:
+    from ionscout.datasets.structure import Format, Material
+    from ionscout.serving.schemas import Prediction
+
+SUFFIXES: dict[str, "Format"] = {".cif": "cif", ".vasp": "poscar", ".poscar": "poscar", ".json": "json"}
+BATCH = 32  # crystals per call of the network: bounds memory, and the progress bar moves
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing to predict: a file, standard input, or a formula."""
+
+    name: str
+    path: Path | None = None
+    formula: str | None = None
+
+
+def register(app: typer.Typer) -> None:
+    app.command("predict", no_args_is_help=True)(predict)
+
+
+def predict(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(help="CIF, POSCAR or pymatgen JSON files, folders of CIFs, formulas, or - for standard input."),
+    ] = None,
+    formula: Annotated[list[str] | None, typer.Option("--formula", "-f", help="A formula; may be repeated.")] = None,
+    temperature: Annotated[float, typer.Option("--temperature", "-T", help="Temperature in kelvin.")] = 298.15,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")] = False,
+) -> None:
+    """Predict ionic conductivity, with its 90 % interval, from structures or formulas.
+
+    With several inputs, good ones are answered, bad ones are reported on stderr and the exit code is 1.
+    """
+    from ionscout.serving.answers import check_temperature
+    from ionscout.serving.cli import print_error
+
+    check_temperature(temperature)
+    named = [Source(text, formula=text) for text in formula or ()]
+    arguments = list(inputs or ())
+    if not arguments and not named:
+        raise typer.BadParameter("give at least one file, folder or formula")
+    failed = False
+    good: list[tuple[str, Material]] = []
+    for source in [*expand(arguments), *named]:
+        try:
+            good.append((source.name, read(source)))
+        except (IonscoutError, OSError) as error:
+            failed = True
+            reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+            print_error(f"{source.name}: {reason}")
+    answers = list(_answers(good, temperature, quiet=as_json)) if good else []
+    alone = len(arguments) + len(named) == 1 and not any(Path(text).is_dir() for text in arguments)
+    if as_json:
+        _print_json(answers, alone)
+    else:
+        _print_table(answers)
+    if failed:
+        raise typer.Exit(1)
+
+
+def expand(arguments: list[str]) -> Iterator[Source]:
+    """Files as they are, folders as the CIFs in them, anything else as a formula."""
+    for text in arguments:
+        path = Path(text)
+        if text == "-":
+            yield Source("-")
+        elif path.is_dir():
+            files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".cif")
+            yield from (Source(str(file), path=file) for file in files or [path])
+        elif path.exists():
+            yield Source(text, path=path)
+        else:
+            yield Source(text, formula=text)
+
+
+def read(source: Source) -> "Material":
+    """Read and check one source.
+
+    Raises:
+        InvalidInput: one of its subclasses.
+        OSError: when the file cannot be opened.
+    """
+    from ionscout.datasets.structure import MAX_TEXT_BYTES, parse_material
+
+    if source.formula is not None:
+        try:
+            return parse_material(source.formula, "formula")
+        except BadFormula:
+            if _looks_like_path(source.formula):
+                raise UnreadableStructure("There is no such file; check the path.") from None
+            raise
+    if source.path is not None and source.path.is_dir():
+        raise UnreadableStructure("The folder has no .cif files; give the files by name.")
+    if source.path is None:
+        raw = sys.stdin.buffer.read(MAX_TEXT_BYTES + 1)
+    else:
+        with source.path.open("rb") as file:
+            raw = file.read(MAX_TEXT_BYTES + 1)
+    if len(raw) > MAX_TEXT_BYTES:
+        raise TextTooLarge("The file has more than 1 MB; give one crystal per file.")
+    return parse_material(_decoded(raw), _format_of(source.path))
+
+
+def _decoded(raw: bytes) -> str:
+    """Text of a file: UTF-8, else Latin-1 as old CIFs have it.
+
+    Raises:
+        UnreadableStructure: when it holds control characters, so is no text.
+    """
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    if any(ord(char) < 32 and char not in "\t\n\r\f\v" for char in text):
+        raise UnreadableStructure("This is a binary file; give a CIF, a POSCAR or a pymatgen JSON.")
+    return text
+
+
+def _format_of(path: Path | None) -> "Format | None":
+    if path is None:
+        return None
+    if path.name.upper().startswith(("POSCAR", "CONTCAR")):
+        return "poscar"
+    return SUFFIXES.get(path.suffix.lower())
+
+
+def _looks_like_path(text: str) -> bool:
+    return "/" in text or "\\" in text or Path(text).suffix.lower() in SUFFIXES
+
+
+def _answers(
+    materials: list[tuple[str, "Material"]], temperature: float, quiet: bool
+) -> Iterator[tuple[str, "Prediction"]]:
+    from rich.console import Console
+    from rich.progress import track
+
+    from ionscout.serving.answers import answer, load_predictor
+
+    predictor = load_predictor()
+    console = Console(stderr=True)
+    batches = [materials[i : i + BATCH] for i in range(0, len(materials), BATCH)]
+    hidden = quiet or len(batches) < 2 or not console.is_terminal
+    for batch in track(batches, "Predicting", console=console, disable=hidden, transient=True):
+        found = answer(predictor, [material for _, material in batch], [temperature] * len(batch))
+        yield from zip((name for name, _ in batch), found, strict=True)
+
+
+def _print_json(answers: list[tuple[str, "Prediction"]], alone: bool) -> None:
+    """One object for one input, a list otherwise, each the body of `POST /predict` plus its `source`."""
+    content: Any = [{"source": name, **prediction.model_dump(mode="json")} for name, prediction in answers]
+    if alone:
+        if not content:
+            return
+        content = content[0]
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _print_table(answers: list[tuple[str, "Prediction"]]) -> None:
+    if not answers:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    first = answers[0][1].conductivity
+    table = Table(title=f"Ionic conductivity at {first.temperature_K:g} K, S/cm ({first.model} {first.version})")
+    for heading in ("input", "formula"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("predicted", f"{first.coverage:.0%} interval", "Ea/eV", "in domain", "read from"):
+        table.add_column(heading, no_wrap=True)
+    for name, prediction in answers:
+        found, energy = prediction.conductivity, prediction.activation_energy
+        table.add_row(
+            Path(name).name if name != "-" else name,
+            prediction.formula,
+            f"{found.value:.1e}",
+            f"{found.lower:.0e}–{found.upper:.0e}",
+            "–" if energy is None else f"{energy.value:.2f}",
+            "yes" if found.in_domain else "no",
+            found.path,
+        )
+    console = Console()
+    if not console.is_terminal:
+        console.width = 140  # a file or pipe has no width of its own
+    console.print(table)
+    notes = Console(stderr=True)
+    for name, prediction in answers:
+        for warning in prediction.warnings:
+            notes.print(f"{name}: {warning}", style="yellow", markup=False, highlight=False)

@@ -1,0 +1,114 @@
+"""The Python client: one class over the HTTP service, typed answers, typed errors."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from ionscout.datasets.errors import IonscoutError
+from ionscout.serving.problems import MEDIA_TYPE, Problem
+from ionscout.serving.schemas import CrystalRequest, ModelList, Prediction
+
+
+class ServiceError(IonscoutError):
+    """The service answered with a problem; `problem` has its title, status, detail and index."""
+
+    title = "Service error"
+
+    def __init__(self, problem: Problem) -> None:
+        place = "" if problem.index is None else f" (item {problem.index})"
+        super().__init__(f"{problem.detail}{place}")
+        self.title, self.http_status, self.problem = problem.title, problem.status, problem
+
+
+class ServiceUnreachable(IonscoutError):
+    """No service answers at the address."""
+
+    title = "Service unreachable"
+    http_status = 503
+
+
+class Client:
+    """Talks to a running ionscout service.
+
+    >>> with Client("http://127.0.0.1:3000") as client:            # doctest: +SKIP
+    ...     client.predict(formula="Li6PS5Cl").conductivity.value
+    """
+
+    def __init__(self, url: str = "http://127.0.0.1:3000", timeout: float = 90.0) -> None:
+        """Args: url: where the service listens. timeout: seconds to wait for one answer."""
+        self._http = httpx.Client(base_url=url, timeout=timeout)
+
+    def predict(
+        self,
+        *,
+        text: str | None = None,
+        format: str | None = None,
+        formula: str | None = None,
+        temperature_K: float | None = None,
+    ) -> Prediction:
+        """Predict one material, from the text of a structure file or from a formula.
+
+        Args:
+            text: content of a CIF, POSCAR or pymatgen JSON (not a path).
+            format: `cif`, `poscar` or `json`; recognised from the text when None.
+            formula: chemical formula, instead of `text`.
+            temperature_K: temperature in kelvin; 298.15 when None.
+
+        Raises:
+            ServiceError: with the problem the service found.
+            ServiceUnreachable: when nothing answers.
+        """
+        body = {"text": text, "format": format, "formula": formula, "temperature_K": temperature_K}
+        answer = self._call("POST", "/predict", {key: value for key, value in body.items() if value is not None})
+        return Prediction.model_validate(answer)
+
+    def predict_many(self, items: Sequence[CrystalRequest | dict[str, Any]]) -> list[Prediction]:
+        """Predict a list in one request; the order is kept.
+
+        Raises:
+            ServiceError: if one item is bad, none is answered; `problem.index` says which.
+            ServiceUnreachable: when nothing answers.
+        """
+        body = [
+            item.model_dump(exclude_unset=True) if isinstance(item, CrystalRequest) else dict(item) for item in items
+        ]
+        return [Prediction.model_validate(answer) for answer in self._call("POST", "/predict", body)]
+
+    def models(self) -> ModelList:
+        """The models that answer, with their cards."""
+        return ModelList.model_validate(self._call("GET", "/models"))
+
+    def ready(self) -> bool:
+        """Whether the service is up and has its models loaded."""
+        try:
+            return self._http.get("/readyz").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(self, method: str, route: str, body: Any = None) -> Any:
+        try:
+            response = self._http.request(method, route, json=body)
+        except httpx.HTTPError as error:
+            raise ServiceUnreachable(
+                f"No answer from {self._http.base_url} ({error or type(error).__name__}); is `ionscout serve` running?"
+            ) from None
+        if response.is_success:
+            return response.json()
+        if response.headers.get("content-type", "").startswith(MEDIA_TYPE):
+            raise ServiceError(Problem.model_validate(response.json()))
+        raise ServiceUnreachable(
+            f"{self._http.base_url} answered {response.status_code} and is not an ionscout service."
+        )

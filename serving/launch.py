@@ -1,0 +1,143 @@
+"""Starts the service as a child process and stops that process, and only that one."""
+
+import collections
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from ionscout.datasets.errors import IonscoutError
+
+SERVICE = "ionscout.serving.service:IonScout"
+SECONDS_TO_START = 120.0  # importing torch and pymatgen on a cold disk takes up to a minute
+SECONDS_TO_STOP = 15.0
+LOG_LINES = 200
+
+
+class ServiceFailed(IonscoutError):
+    """The child process did not start, or ended early; `log` holds its last lines."""
+
+    title = "Service failed"
+
+    def __init__(self, message: str, log: str) -> None:
+        super().__init__(message)
+        self.log = log
+
+
+@dataclass
+class RunningServer:
+    """A service started by this process. `url` answers until the process is stopped."""
+
+    url: str
+    process: subprocess.Popen
+    lines: collections.deque[str] = field(default_factory=lambda: collections.deque(maxlen=LOG_LINES))
+
+    @property
+    def log(self) -> str:
+        """The last lines the service printed."""
+        return "".join(self.lines)
+
+
+def server_command(host: str, port: int) -> list[str]:
+    return [sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", host, "--port", str(port)]
+
+
+def server_environment(home: Path, workers: int = 1) -> dict[str, str]:
+    """The environment of the child: BentoML keeps its files in `home`, and no telemetry leaves the machine."""
+    return {
+        **os.environ,
+        "BENTOML_HOME": str(home / "bentoml"),
+        "PROMETHEUS_MULTIPROC_DIR": str(home / "metrics"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "IONSCOUT_WORKERS": str(workers),
+        # numpy and torch would each start a thread per core in every request thread
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+    }
+
+
+@contextlib.contextmanager
+def service_home() -> Iterator[Path]:
+    """A folder for BentoML's working files that goes away afterwards, so that none land in the user's home."""
+    home = Path(tempfile.mkdtemp(prefix="ionscout-serve-"))
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A port on the loopback address that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running_server(port: int | None = None, seconds: float = SECONDS_TO_START) -> Iterator[RunningServer]:
+    """Run the service on the loopback address until the block ends.
+
+    Raises:
+        ServiceFailed: when `/readyz` does not answer within `seconds`; carries the end of the log.
+    """
+    port = port or free_port()
+    with service_home() as home:
+        process = subprocess.Popen(
+            server_command("127.0.0.1", port),
+            cwd=home,  # BentoML puts its working folder on the import path: keep it empty
+            env=server_environment(home),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        server = RunningServer(f"http://127.0.0.1:{port}", process)
+        threading.Thread(target=_drain, args=(server,), daemon=True).start()
+        try:
+            _wait_until_ready(server, seconds)
+            yield server
+        finally:
+            stop(process)
+
+
+def stop(process: subprocess.Popen, seconds: float = SECONDS_TO_STOP) -> None:
+    """Ask the process to end, wait, and end it by force if it does not."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _drain(server: RunningServer) -> None:
+    """Keep reading, or the child would block on a full pipe."""
+    assert server.process.stdout is not None
+    for line in server.process.stdout:
+        server.lines.append(line)
+
+
+def _wait_until_ready(server: RunningServer, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            time.sleep(0.2)  # lets the reader thread take the last lines
+            raise ServiceFailed(f"The service ended with code {server.process.returncode} on start.", server.log)
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{server.url}/readyz", timeout=2).status_code == 200:
+                return
+        time.sleep(0.2)
+    raise ServiceFailed(f"The service was not ready within {seconds:.0f} s.", server.log)

@@ -1,0 +1,67 @@
+"""Completes the OpenAPI page that BentoML writes: pages read with GET, the schema of `/predict`, the problem format."""
+
+import inspect
+from importlib.metadata import version
+from typing import Any
+
+from ionscout.serving.problems import MEDIA_TYPE, Problem
+from ionscout.serving.schemas import ModelList, PredictAnswer, PredictRequest
+
+_REF = "#/components/schemas/{model}"
+_PROBLEM_STATUSES = {
+    "400": "The request or the material is at fault.",
+    "413": "The body, text or list is too large.",
+    "415": "The body is not JSON.",
+    "500": "The service failed.",
+    "503": "The service is overloaded, or the request took too long.",
+}
+
+
+def completed(page: dict[str, Any]) -> dict[str, Any]:
+    """Return the OpenAPI page with what BentoML leaves out or flattens away."""
+    page["info"] = {"title": "ionscout", "version": version("ionscout"), "description": page["info"]["description"]}
+    schemas: dict[str, Any] = {}
+    page["components"]["schemas"] = schemas  # BentoML's own error shapes never leave this service
+    request, answer, models, problem = (
+        _register(schemas, model) for model in (PredictRequest, PredictAnswer, ModelList, Problem)
+    )
+    problems = {
+        status: {"description": text, "content": {MEDIA_TYPE: {"schema": problem}}}
+        for status, text in _PROBLEM_STATUSES.items()
+    }
+    predict = page["paths"]["/predict"]["post"]
+    predict["description"] = inspect.cleandoc(predict["description"])
+    predict["requestBody"] = {
+        "required": True,
+        "content": {"application/json": {"schema": request, "examples": _EXAMPLES}},
+    }
+    predict["responses"] = {"200": _ok(answer), **problems}
+    page["paths"]["/models"] = {
+        "get": {
+            "tags": predict.get("tags", []),
+            "description": "The models that answer: name, version, data hashes and metrics.",
+            "operationId": "ionscout__models",
+            "responses": {"200": _ok(models), "500": problems["500"]},
+        }
+    }
+    return page
+
+
+def _register(schemas: dict[str, Any], model: type) -> dict[str, str]:
+    schema = model.model_json_schema(ref_template=_REF)  # type: ignore[attr-defined]
+    schemas.update(schema.pop("$defs", {}))
+    schemas[model.__name__] = schema
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _ok(schema: dict[str, str]) -> dict[str, Any]:
+    return {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
+
+
+_EXAMPLES = {
+    "formula": {"summary": "A composition", "value": {"formula": "Li6PS5Cl"}},
+    "list": {
+        "summary": "A list, at 60 °C",
+        "value": [{"formula": "Li3PS4", "temperature_K": 333.15}, {"formula": "Li7La3Zr2O12", "temperature_K": 333.15}],
+    },
+}

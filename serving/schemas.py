@@ -1,0 +1,114 @@
+"""The JSON of the service, as pydantic models: what a request holds and what an answer says, units included."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag, model_validator
+
+ROOM_TEMPERATURE = 298.15  # K
+COLDEST, HOTTEST = 100.0, 1500.0  # K: outside, Arrhenius extrapolation from data near 300 K says nothing
+
+
+class CrystalRequest(BaseModel):
+    """One crystal (`text`, with `format`) or one composition (`formula`)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: Literal["cif", "poscar", "json"] | None = Field(
+        None, description="Format of `text`; recognised from the text when left out."
+    )
+    text: str | None = Field(
+        None, description="Content of one CIF, POSCAR or pymatgen JSON; at most 1 MB and 500 sites. Not a path."
+    )
+    formula: str | None = Field(None, description="Chemical formula, e.g. Li6.4La3Zr1.4Ta0.6O12.")
+    temperature_K: float = Field(
+        ROOM_TEMPERATURE,
+        allow_inf_nan=False,
+        description=f"Temperature in kelvin, {COLDEST:.0f} to {HOTTEST:.0f}; default {ROOM_TEMPERATURE}.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_text_and_formula(self) -> "CrystalRequest":
+        if (self.text is None) == (self.formula is None):
+            raise ValueError("Give either text (with format) or formula, one of the two.")
+        if self.formula is not None and self.format is not None:
+            raise ValueError("format belongs to text; leave it out beside formula.")
+        if not COLDEST <= self.temperature_K <= HOTTEST:
+            raise ValueError(temperature_sentence(self.temperature_K))
+        return self
+
+
+def temperature_sentence(value: float) -> str:
+    """What to tell a user whose temperature is outside the range; celsius by mistake is the usual reason."""
+    hint = f"; did you mean {value:g} °C? Give {value + 273.15:g}." if -150 < value < COLDEST else "."
+    return f"temperature_K is {value:g}, but must lie between {COLDEST:.0f} and {HOTTEST:.0f} kelvin{hint}"
+
+
+class Conductivity(BaseModel):
+    """Ionic conductivity with its interval."""
+
+    value: float = Field(description="Predicted total ionic conductivity at `temperature_K`, in `unit`.")
+    unit: Literal["S/cm"] = "S/cm"
+    lower: float = Field(description="Lower end of the interval, in `unit`.")
+    upper: float = Field(description="Upper end of the interval, in `unit`.")
+    coverage: float = Field(description="Share of measurements that such intervals hold, e.g. 0.9.")
+    temperature_K: float = Field(description="Temperature of the prediction, in kelvin.")
+    in_domain: bool = Field(description="Whether the material resembles the training data; if not, trust it less.")
+    path: Literal["structure", "composition"] = Field(description="Whether the crystal or only the formula was used.")
+    model: str = Field(description="Name of the model that answered.")
+    version: str = Field(description="Version of the model that answered.")
+
+
+class ActivationEnergy(BaseModel):
+    """Arrhenius activation energy of σT."""
+
+    value: float = Field(description="Predicted activation energy, in `unit`.")
+    unit: Literal["eV"] = "eV"
+    model: str
+    version: str
+
+
+class Prediction(BaseModel):
+    """Everything ionscout says about one material. Later versions add keys beside `conductivity`."""
+
+    formula: str = Field(description="The composition as it was understood, one formula unit.")
+    source_format: str = Field(description="What it was read from: cif, poscar, json or formula.")
+    conductivity: Conductivity
+    activation_energy: ActivationEnergy | None = Field(None, description="Null when the model does not predict it.")
+    warnings: list[str] = Field(default_factory=list, description="What a careful reader should know.")
+
+
+class ModelCard(BaseModel):
+    """A model that answers requests, with what it was trained on and how well it does."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    version: str
+    source: str = Field(description="`shipped`, or the registry address the model was loaded from.")
+    card: dict[str, Any] = Field(description="The model card: data hashes, split, metrics, code version.")
+
+
+class ModelList(BaseModel):
+    models: list[ModelCard]
+
+
+def _one_or_many(value: Any) -> str:
+    return "many" if isinstance(value, list) else "one"
+
+
+def one_or_many(model: type[BaseModel]) -> Any:
+    """The type "one of these, or a list of them", whose errors name the position and nothing of the union."""
+    choose: Callable[[Any], str] = _one_or_many
+    return Annotated[
+        Annotated[model, Tag("one")] | Annotated[list[model], Tag("many")],  # type: ignore[valid-type]
+        Discriminator(choose),
+    ]
+
+
+class PredictRequest(RootModel[one_or_many(CrystalRequest)]):  # type: ignore[misc]
+    """One crystal or a list of crystals."""
+
+
+class PredictAnswer(RootModel[one_or_many(Prediction)]):  # type: ignore[misc]
+    """One prediction, or a list of them in the order of the request."""

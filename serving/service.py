@@ -1,0 +1,140 @@
+"""The BentoML service: `POST /predict`, `GET /models` and BentoML's own `/livez /readyz /metrics /docs.json`."""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any, cast
+
+import bentoml
+from pydantic import GetJsonSchemaHandler, RootModel, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ionscout.datasets.errors import IonscoutError
+from ionscout.datasets.settings import settings
+from ionscout.serving.limits import LimitsMiddleware
+from ionscout.serving.openapi import completed
+from ionscout.serving.problems import ProblemMiddleware, RequestTooLarge, problem_of, problem_response
+from ionscout.serving.schemas import ModelCard, ModelList, PredictAnswer, PredictRequest
+
+# A slow batch must not keep short requests waiting; more threads than this only share the same cores.
+THREADS = 4
+
+
+class PredictBody(RootModel[Any]):
+    """The JSON as it came. The method validates it, so that every error becomes a problem with its position."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler.resolve_ref_schema(handler(PredictRequest.__pydantic_core_schema__))
+
+
+def answers_problems(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn typed errors of an API method into problem responses."""
+
+    @functools.wraps(method)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except (IonscoutError, ValidationError) as error:
+            return problem_response(problem_of(error))
+
+    return wrapped
+
+
+async def models_page(request: Request) -> Response:
+    service = bentoml.get_current_service()
+    return Response(service.model_list().model_dump_json(), media_type="application/json")
+
+
+async def docs_page(request: Request) -> Response:
+    return JSONResponse(completed(cast(Any, IonScout).openapi_spec.asdict()))
+
+
+# BentoML's own routes are all POST; what is read with GET is mounted beside them.
+pages = Starlette(routes=[Route("/models", models_page), Route("/docs.json", docs_page)])
+
+
+@bentoml.asgi_app(pages, path="/")
+@bentoml.service(
+    name="ionscout",
+    threads=THREADS,
+    workers=int(os.environ.get("IONSCOUT_WORKERS", "1")),
+    http={"host": "127.0.0.1", "port": 3000},  # loopback unless somebody asks for more
+    traffic={"timeout": 600},  # the limit that answers with a problem is LimitsMiddleware's, which is shorter
+    metrics={"enabled": True},
+)
+class IonScout:
+    """Ionic conductivity of lithium solid electrolytes, with intervals, from a crystal structure or a formula."""
+
+    def __init__(self) -> None:
+        import torch
+
+        from ionscout.serving.answers import load_predictor
+
+        # One thread per request: small graphs gain little from more, and requests run side by side.
+        torch.set_num_threads(1)
+        self.predictor = load_predictor()
+        self.source = settings().model_uri or "shipped"
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Answer once before `/readyz` says ready: first calls compile and allocate."""
+        from ionscout.datasets.structure import parse_material
+        from ionscout.serving.answers import answer
+
+        answer(self.predictor, [parse_material(text) for text in (WARM_UP_POSCAR, "Li6PS5Cl")], [300.0, 300.0])
+
+    def model_list(self) -> ModelList:
+        card = self.predictor.card
+        name = str(card.get("name", "conductivity"))
+        return ModelList(models=[ModelCard(name=name, version=self.predictor.version, source=self.source, card=card)])
+
+    @bentoml.api(route="/predict")
+    @answers_problems
+    def predict(self, body: PredictBody, /) -> PredictAnswer:
+        """Predict the ionic conductivity of one crystal or composition, or of a list of them.
+
+        A list is answered whole or not at all: if one item is bad, the problem names its index.
+        """
+        from ionscout.serving.answers import answer, read_request, read_requests
+
+        request = PredictRequest.model_validate(body.root).root
+        if not isinstance(request, list):
+            return PredictAnswer(answer(self.predictor, [read_request(request)], [request.temperature_K])[0])
+        most = settings().max_batch
+        if len(request) > most:
+            raise RequestTooLarge(f"The list has {len(request)} items, at most {most} are read; send several requests.")
+        materials = read_requests(request)
+        return PredictAnswer(answer(self.predictor, materials, [item.temperature_K for item in request]))
+
+
+# The first one added is the outermost: it also rewrites what the second one lets through.
+_service = cast(Any, IonScout)  # the decorator has made a bentoml Service of the class
+_service.add_asgi_middleware(ProblemMiddleware)
+_service.add_asgi_middleware(LimitsMiddleware, max_body_bytes=settings().max_body_bytes)
+
+WARM_UP_POSCAR = """Li2O
+1.0
+4.62 0 0
+0 4.62 0
+0 0 4.62
+Li O
+8 4
+direct
+0.25 0.25 0.25
+0.75 0.25 0.25
+0.25 0.75 0.25
+0.25 0.25 0.75
+0.75 0.75 0.25
+0.75 0.25 0.75
+0.25 0.75 0.75
+0.75 0.75 0.75
+0 0 0
+0.5 0.5 0
+0.5 0 0.5
+0 0.5 0.5
+"""
