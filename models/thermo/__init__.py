@@ -1,1 +1,1 @@
-"""."""
+"""Thermodynamics: equilibria, electrochemical windows and interface reactions on a hull."""

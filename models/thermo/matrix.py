@@ -1,0 +1,95 @@
+"""Many electrolytes against many partners: a table of interfaces."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pymatgen.core import Composition
+
+from ionscout.datasets.composition import formula_text
+from ionscout.datasets.errors import IonscoutError
+from ionscout.datasets.hulls.base import Hull
+from ionscout.models.thermo.interface import Interface, interface
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One pair: its interface, or the sentence that says why there is none."""
+
+    interface: Interface | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class InterfaceMatrix:
+    """Interfaces of every row with every column on one hull.
+
+    Attributes:
+        rows, columns: formulas.
+        cells: [n_rows][n_columns].
+        voltage: V vs Li/Li⁺, None for closed systems.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+    hull: str
+    hull_version: str
+    correction: str
+    voltage: float | None
+
+    @property
+    def reaction_energies(self) -> np.ndarray:
+        """Worst reaction energies in eV/atom, [n_rows, n_columns]; NaN where a cell has an error."""
+        return np.array(
+            [
+                [np.nan if cell.interface is None else cell.interface.reaction_energy for cell in row]
+                for row in self.cells
+            ]
+        )
+
+
+def interface_matrix(
+    rows: Sequence[Composition],
+    columns: Sequence[Composition],
+    hull: Hull,
+    *,
+    voltage: float | None = None,
+    progress: Progress | None = None,
+) -> InterfaceMatrix:
+    """Interfaces of all pairs. A pair that the hull cannot answer keeps its error and does not stop the others.
+
+    Args:
+        rows, columns: compositions; rows are the electrolytes in the per-electrolyte normalisation.
+        voltage: V vs Li/Li⁺ of a lithium reservoir.
+        progress: called with (done, all) after every pair.
+    """
+    # Pairs of one chemical system follow each other, so that its linear program stays warm while it is needed.
+    order = sorted(
+        ((i, j) for i in range(len(rows)) for j in range(len(columns))),
+        key=lambda pair: tuple(sorted({el.symbol for el in (*rows[pair[0]].elements, *columns[pair[1]].elements)})),
+    )
+    found: dict[tuple[int, int], Cell] = {}
+    known: dict[tuple[str, str], Cell] = {}
+    row_names, column_names = [formula_text(c) for c in rows], [formula_text(c) for c in columns]
+    for done, (i, j) in enumerate(order, start=1):
+        pair = (row_names[i], column_names[j])
+        if pair not in known:
+            try:
+                known[pair] = Cell(interface(rows[i], columns[j], hull, voltage=voltage))
+            except IonscoutError as error:
+                known[pair] = Cell(None, str(error))
+        found[i, j] = known[pair]
+        if progress is not None:
+            progress(done, len(order))
+    return InterfaceMatrix(
+        rows=tuple(row_names),
+        columns=tuple(column_names),
+        cells=tuple(tuple(found[i, j] for j in range(len(columns))) for i in range(len(rows))),
+        hull=hull.name,
+        hull_version=hull.version,
+        correction=hull.correction,
+        voltage=voltage,
+    )

@@ -1,0 +1,270 @@
+"""The electrochemical window: between which voltages a composition neither takes up nor loses lithium."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pymatgen.core import Composition
+
+from ionscout.datasets.composition import formula_text, formula_unit
+from ionscout.datasets.errors import InvalidInput, OutOfRange
+from ionscout.datasets.hulls.base import Hull
+from ionscout.models.thermo.breakpoints import Segment, Tangent, segments
+from ionscout.models.thermo.equilibrium import ChemicalSystem, Product, chemical_system, decompose
+from ionscout.models.thermo.linear_program import Solution
+
+LITHIUM = "Li"
+LOWEST, HIGHEST = -1.0, 8.0  # V; beyond, no electrode of a lithium cell works
+# The voltage axis is searched from lithium metal up to where even fluorides have long lost their lithium (LiF: 6.4 V).
+SEARCHED = (0.0, 15.0)
+# Printed formulas are rounded: Li0.33La0.56TiO3 carries 0.01 lithium too much for neutral La2/3-xLi3xTiO3. A zero
+# plateau that is missed by less than this share of the atoms is taken for the composition itself, with a warning.
+ROUNDING = 0.004
+METASTABLE = 0.001  # eV/atom above hull from which a warning is worth its line
+SAME_LITHIUM = 1e-6  # atoms per atom; differences below are rounding of the solver
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """A voltage range with one set of equilibrium products.
+
+    Attributes:
+        voltage_high, voltage_low: V vs Li/Li⁺; the top one has `voltage_high` None (no upper end).
+        lithium_uptake: lithium taken up per formula unit of the electrolyte, negative when it is lost.
+        products: formulas with formula units per formula unit of the electrolyte.
+        energy: decomposition energy in eV per atom of electrolyte (lithium taken up is not counted) at the end of the
+            range that is further from the window: `voltage_low` for reduction, `voltage_high` for oxidation
+            (`voltage_low` where there is no upper end). Inside the window it is minus the energy above hull.
+    """
+
+    voltage_high: float | None
+    voltage_low: float
+    lithium_uptake: float
+    products: tuple[Product, ...]
+    energy: float
+
+
+@dataclass(frozen=True)
+class Window:
+    """Window of one composition on one hull. Voltages in V vs Li/Li⁺, energies in eV per atom of electrolyte.
+
+    Attributes:
+        reduction_limit: highest voltage at which lithium uptake starts.
+        oxidation_limit: lowest voltage at which lithium loss starts; None without lithium to lose.
+        practical_reduction_limit, practical_oxidation_limit: the same, extended by insulating products; None as long
+            as `practical_limits` has not been asked.
+        plateaus: from low to high voltage, the window itself (uptake 0) included.
+        decomposition_energy_0V, decomposition_energy_5V: of the electrolyte as it is, its energy above hull included
+            (the convention behind LGPS + Li at 0 V: −1.25 eV/atom); without an entry it is taken to lie on the hull.
+        energy_above_hull: of the hull's own entry at this composition, or of the energy given; None without either.
+        decomposition_products: equilibrium phases without exchange of lithium.
+    """
+
+    formula: str
+    hull: str
+    hull_version: str
+    correction: str
+    reduction_limit: float
+    oxidation_limit: float | None
+    practical_reduction_limit: float | None
+    practical_oxidation_limit: float | None
+    plateaus: tuple[Plateau, ...]
+    decomposition_energy_0V: float
+    decomposition_energy_5V: float
+    products_0V: tuple[Product, ...]
+    products_5V: tuple[Product, ...]
+    energy_above_hull: float | None
+    decomposition_products: tuple[Product, ...]
+    warnings: tuple[str, ...] = ()
+
+    def plateau_at(self, voltage: float) -> Plateau:
+        """The plateau at a voltage; at a boundary the upper one."""
+        return next(
+            plateau
+            for plateau in reversed(self.plateaus)
+            if plateau.voltage_low <= voltage or plateau is self.plateaus[0]
+        )
+
+
+def check_voltage(voltage: float) -> None:
+    """Refuse voltages at which no lithium cell works.
+
+    Raises:
+        OutOfRange.
+    """
+    if not LOWEST <= voltage <= HIGHEST:
+        raise OutOfRange(
+            f"{voltage:g} V is outside {LOWEST:g} to {HIGHEST:g} V vs Li/Li+; give a voltage in this range."
+        )
+
+
+def window(composition: Composition, hull: Hull, *, energy: float | None = None) -> Window:
+    """Electrochemical window of a composition against a lithium reservoir.
+
+    φ(V) = E − μ_Li N_Li with μ_Li = −eV against lithium metal is minimised over the phases of the chemical system at
+    fixed amounts of all other elements. The electrolyte is placed on the hull, as by Zhu, He and Mo, ACS Appl. Mater.
+    Interfaces 7, 23685 (2015): its window is the voltage range in which the equilibrium phases hold as much lithium as
+    itself. Works for lithium-free coatings, which can only take lithium up.
+
+    Args:
+        composition: any amounts, fractional ones too; answers are per formula unit.
+        energy: the electrolyte's formation energy in eV/atom on this hull's scale; by default the hull's own entry.
+            It enters the decomposition energies, never the limits.
+
+    Raises:
+        UnsupportedElement, DataUnavailable: an element without data on this hull.
+        InvalidInput: lithium metal itself.
+    """
+    unit = formula_unit(composition)
+    if all(element.symbol == LITHIUM for element in unit.elements):
+        raise InvalidInput("Lithium metal is the reference electrode and has no window; name a compound.")
+    system = chemical_system(hull, unit, open_elements=[LITHIUM])
+    staircase = _staircase(system, unit)
+
+    warnings = []
+    zero, shift = _zero_plateau(staircase, unit)
+    if zero is None:
+        warnings.append("The composition lies between two equilibria that differ in lithium: its window has no width.")
+    elif abs(shift) > SAME_LITHIUM * unit.num_atoms:
+        warnings.append(
+            f"The formula is off charge balance: its window is that of the composition with {shift:+.3f} Li."
+        )
+    oxidation: float | None
+    if zero is None:
+        reduction = oxidation = next(step.voltage_low for step in staircase if step.uptake < 0)
+        reference = decompose(unit, hull)
+        own_energy, own_products = reference.energy * unit.num_atoms, reference.products
+    else:
+        staircase = [replace(step, uptake=step.uptake - shift) for step in staircase]
+        reduction, oxidation = staircase[zero].voltage_low, staircase[zero].voltage_high
+        own_energy, own_products = staircase[zero].formation, staircase[zero].products
+
+    energy = hull.energy_of(unit) if energy is None else energy
+    above = None if energy is None else max(energy - own_energy / unit.num_atoms, 0.0)
+    if above is not None and above > METASTABLE:
+        warnings.append(f"The compound lies {1000 * above:.0f} meV/atom above its equilibrium products.")
+    own_energy += (above or 0.0) * unit.num_atoms
+
+    def plateau(step: _Step) -> Plateau:
+        far = step.voltage_low if step.uptake > 0 or step.voltage_high is None else step.voltage_high
+        inside = zero is not None and step is staircase[zero]
+        return Plateau(
+            voltage_high=step.voltage_high,
+            voltage_low=step.voltage_low,
+            lithium_uptake=0.0 if inside else step.uptake,
+            products=step.products,
+            energy=step.energy_at(far, own_energy) / unit.num_atoms,
+        )
+
+    at_0, at_5 = _step_at(staircase, 0.0), _step_at(staircase, 5.0)
+    return Window(
+        formula=formula_text(unit),
+        hull=hull.name,
+        hull_version=hull.version,
+        correction=hull.correction,
+        reduction_limit=reduction,
+        oxidation_limit=oxidation,
+        practical_reduction_limit=None,
+        practical_oxidation_limit=None,
+        plateaus=tuple(plateau(step) for step in staircase),
+        decomposition_energy_0V=at_0.energy_at(0.0, own_energy) / unit.num_atoms,
+        decomposition_energy_5V=at_5.energy_at(5.0, own_energy) / unit.num_atoms,
+        products_0V=at_0.products,
+        products_5V=at_5.products,
+        energy_above_hull=above,
+        decomposition_products=own_products,
+        warnings=tuple(warnings),
+    )
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One step of the staircase: lithium uptake per formula unit between two voltages."""
+
+    voltage_low: float
+    voltage_high: float | None
+    uptake: float
+    products: tuple[Product, ...]
+    formation: float  # eV per formula unit of electrolyte, of the products
+
+    def energy_at(self, voltage: float, own_energy: float) -> float:
+        """Energy of the reaction at a voltage, eV per formula unit: E(products) − E(electrolyte) − uptake · μ_Li."""
+        return self.formation - own_energy + self.uptake * voltage
+
+
+def _staircase(system: ChemicalSystem, unit: Composition) -> list[_Step]:
+    """All equilibria from lithium metal upwards, from the breakpoints of −φ(V) per formula unit."""
+    right = system.amounts(unit)
+    total = float(right.sum())
+
+    def evaluate(voltage: float) -> Tangent[Solution]:
+        solution = system.solve(right / total, np.array([-voltage]))
+        held = float((system.open_fractions[0, solution.columns] * solution.amounts).sum())
+        return Tangent(voltage, -solution.objective, -held, solution)
+
+    def step(segment: Segment[Solution]) -> _Step:
+        solution = segment.line.found
+        atoms = replace(solution, amounts=solution.amounts * total)
+        return _Step(
+            voltage_low=segment.low,
+            voltage_high=None if segment.high >= SEARCHED[1] else segment.high,
+            uptake=float(system.uptake(atoms, unit)[0]),
+            products=system.products(atoms),
+            formation=float(system.energies[solution.columns] @ atoms.amounts),
+        )
+
+    return [step(segment) for segment in segments(evaluate, *SEARCHED)]
+
+
+def _zero_plateau(staircase: list[_Step], unit: Composition) -> tuple[int | None, float]:
+    """Which step holds the electrolyte's own lithium, and by how much lithium it misses it."""
+    nearest = min(range(len(staircase)), key=lambda number: abs(staircase[number].uptake))
+    shift = staircase[nearest].uptake
+    return (nearest, shift) if abs(shift) <= ROUNDING * unit.num_atoms else (None, shift)
+
+
+def _step_at(staircase: list[_Step], voltage: float) -> _Step:
+    return next(step for step in reversed(staircase) if step.voltage_low <= voltage)
+
+
+def practical_limits(found: Window, hull: Hull, insulates: Callable[[str], bool]) -> Window:
+    """Extend the limits by decomposition products that passivate.
+
+    Where all products of the plateau that is reached insulate electrons, decomposition stops at a thin layer until one
+    of these products itself is reduced (or oxidised): the limit moves to the first of the products' own limits, and the
+    question is asked again there (Zhu, He and Mo 2015, section 3.3).
+
+    Args:
+        found: a window on the same hull.
+        insulates: whether a product, given by its formula, blocks electrons.
+
+    Returns:
+        The window with `practical_reduction_limit` and `practical_oxidation_limit` filled in; an oxidation limit is
+        None where the insulating products hold no lithium to lose.
+    """
+    low: float = found.reduction_limit
+    while low > 0:
+        products = _beside(found, low, -1).products
+        if not all(insulates(product.formula) for product in products):
+            break
+        extended = max((window(Composition(p.formula), hull).reduction_limit for p in products), default=0.0)
+        if extended >= low - 1e-6:
+            break
+        low = extended
+    high: float | None = found.oxidation_limit
+    while high is not None:
+        products = _beside(found, high, +1).products
+        if not all(insulates(product.formula) for product in products):
+            break
+        limits = [window(Composition(product.formula), hull).oxidation_limit for product in products]
+        bounded = [limit for limit in limits if limit is not None]
+        extended_high = min(bounded) if bounded else None
+        if extended_high is not None and extended_high <= high + 1e-6:
+            break
+        high = extended_high
+    return replace(found, practical_reduction_limit=low, practical_oxidation_limit=high)
+
+
+def _beside(found: Window, voltage: float, side: int) -> Plateau:
+    """The plateau just below (side −1) or above (+1) a voltage."""
+    return found.plateau_at(max(voltage + side * 1e-6, 0.0))
