@@ -124,6 +124,8 @@ class TableHull(Hull):
     ) -> None:
         self.name, self.version, self.correction = name, version, correction
         energy = np.asarray(energies, dtype=float)
+        if not len(formulas):
+            raise BadData(f"The hull {name} is empty; it needs at least one compound.")
         if len(formulas) != len(energy):
             raise BadData(f"The hull {name} has {len(formulas)} formulas but {len(energy)} energies.")
         if not np.isfinite(energy).all():
@@ -133,7 +135,7 @@ class TableHull(Hull):
         gaps = np.full(len(energy), np.nan) if band_gaps is None else np.asarray(band_gaps, dtype=float)
 
         best: dict[tuple, int] = {}
-        parsed = [_amounts(name, formula) for formula in formulas]
+        parsed = [parse_amounts(name, formula) for formula in formulas]
         for row, amounts in enumerate(parsed):
             total = sum(n for _, n in amounts)
             key = tuple((z, round(n / total, _SAME)) for z, n in amounts)
@@ -225,7 +227,7 @@ class TableHull(Hull):
         return np.flatnonzero(~(self._mask & outside).any(axis=1))
 
 
-def _amounts(hull: str, formula: str) -> list[tuple[int, float]]:
+def parse_amounts(hull: str, formula: str) -> list[tuple[int, float]]:
     """(atomic number, amount) sorted by number. Plain formulas take a fast path, others the full parser."""
     pairs = _PLAIN.findall(formula)
     if "".join(symbol + number for symbol, number in pairs) == formula and all(symbol in _Z for symbol, _ in pairs):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -73,7 +74,7 @@ class ChemicalSystem:
         self.open_fractions = columns.fractions[np.ix_(is_open, kept)]  # [n_open, n_phases]
         self._program = LinearProgram(self.closed_fractions, self.energies)
         self._potentials = np.zeros(len(self.open))
-        self._cost = self.energies
+        self._lock = Lock()  # the solver keeps state between calls, and a service calls from several threads
 
     def amounts(self, composition: Composition) -> np.ndarray:
         """Atoms of the closed elements in one formula unit, [n_closed].
@@ -94,11 +95,12 @@ class ChemicalSystem:
 
         The amounts of the solution are atoms of each phase.
         """
-        cost = None
-        if potentials is not None and not np.array_equal(potentials, self._potentials):
-            self._potentials = potentials.copy()
-            cost = self._cost = self.energies - potentials @ self.open_fractions
-        return self._program.solve(right, cost)
+        with self._lock:
+            cost = None
+            if potentials is not None and not np.array_equal(potentials, self._potentials):
+                self._potentials = potentials.copy()
+                cost = self.energies - potentials @ self.open_fractions
+            return self._program.solve(right, cost)
 
     def phase(self, column: int) -> Phase:
         return self.hull.phase(int(self.ids[column]))
