@@ -155,10 +155,9 @@ def _corrected(
 
     computed = []
     for (composition, energy), entry in zip(cells, entries, strict=True):
-        own = entry.get("parameters") if isinstance(entry.get("parameters"), dict) else {}
+        own, given = _mapping(entry, "parameters"), _mapping(entry, "data")
         hubbards = entry.get("hubbards", own.get("hubbards")) or {}
         parameters = {"run_type": entry.get("run_type", own.get("run_type", "GGA")), "hubbards": hubbards}
-        given = entry.get("data") if isinstance(entry.get("data"), dict) else {}
         data = {"oxide_type": entry.get("oxide_type", given.get("oxide_type"))}
         if given.get("oxidation_states"):
             data["oxidation_states"] = given["oxidation_states"]
@@ -169,3 +168,8 @@ def _corrected(
     if not kept:
         raise BadData(f"{name}: the 2020 corrections reject every entry; give their run_type and hubbards.")
     return [(entry.composition, float(entry.energy)) for entry in kept]
+
+
+def _mapping(entry: dict[str, Any], key: str) -> dict[str, Any]:
+    value = entry.get(key)
+    return value if isinstance(value, dict) else {}

@@ -55,8 +55,8 @@ def pull_snapshot(base_url: str = BASE_URL, *, progress: Progress | None = None,
                     _download(client, f"{base_url.rstrip('/')}/{table}/{part}.csv", path, progress)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DataUnavailable(
-            f"The snapshot cannot be fetched ({_reason(error)}); check the network and run `ionscout data pull mp-2019` "
-            "again, it continues where it stopped."
+            f"The snapshot cannot be fetched ({_reason(error)}); check the network and run "
+            "`ionscout data pull mp-2019` again, it continues where it stopped."
         ) from None
 
     columns = [_join(files[table, part] for part in PARTS) for table in TABLES]

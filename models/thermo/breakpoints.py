@@ -56,7 +56,8 @@ def segments(evaluate: Callable[[float], Tangent[T]], low: float, high: float) -
         a, b = left.position, right.position
         on_left = abs(left.at(b) - right.value) <= TOUCHES
         on_right = abs(right.at(a) - left.value) <= TOUCHES
-        if on_left or on_right or b - a <= resolution:
+        parallel = right.slope - left.slope <= TOUCHES  # of a convex function: one line up to rounding
+        if on_left or on_right or parallel or b - a <= resolution:
             # One line reaches from end to end (the other may merely touch the function at its own point).
             found.append(Segment(a, b, left if on_left and not on_right else right))
             continue

@@ -94,7 +94,7 @@ class LinearProgram:
         amounts = np.asarray(solution.col_value)
         columns = np.flatnonzero(amounts > NEGLIGIBLE)
         return Solution(
-            objective=float(self._cost[columns] @ amounts[columns]) * self._scale,
+            objective=float(self._cost @ amounts) * self._scale,
             columns=columns,
             amounts=amounts[columns] * self._scale,
             duals=np.asarray(solution.row_dual),

@@ -17,9 +17,11 @@ LITHIUM = "Li"
 LOWEST, HIGHEST = -1.0, 8.0  # V; beyond, no electrode of a lithium cell works
 # The voltage axis is searched from lithium metal up to where even fluorides have long lost their lithium (LiF: 6.4 V).
 SEARCHED = (0.0, 15.0)
-# Printed formulas are rounded: Li0.33La0.56TiO3 carries 0.01 lithium too much for neutral La2/3-xLi3xTiO3. A zero
-# plateau that is missed by less than this share of the atoms is taken for the composition itself, with a warning.
+# Fractional formulas are rounded or refined: Li0.33La0.56TiO3 carries 0.01 lithium too much for La2/3-xLi3xTiO3,
+# and strictly speaking sits on the reduction plateau. When a plateau of a real window's width lies within this share of
+# the atoms, a fractional formula is taken to mean it, with a warning. Formulas of whole numbers are taken as they are.
 ROUNDING = 0.004
+ROUNDING_WIDTH = 0.3  # V; narrower plateaus are intermediate equilibria, not windows
 METASTABLE = 0.001  # eV/atom above hull from which a warning is worth its line
 SAME_LITHIUM = 1e-6  # atoms per atom; differences below are rounding of the solver
 
@@ -58,6 +60,7 @@ class Window:
             (the convention behind LGPS + Li at 0 V: −1.25 eV/atom); without an entry it is taken to lie on the hull.
         energy_above_hull: of the hull's own entry at this composition, or of the energy given; None without either.
         decomposition_products: equilibrium phases without exchange of lithium.
+        lithium_shift: lithium per formula unit by which a rounded formula was corrected to balance its charges.
     """
 
     formula: str
@@ -75,6 +78,7 @@ class Window:
     products_5V: tuple[Product, ...]
     energy_above_hull: float | None
     decomposition_products: tuple[Product, ...]
+    lithium_shift: float = 0.0
     warnings: tuple[str, ...] = ()
 
     def plateau_at(self, voltage: float) -> Plateau:
@@ -123,9 +127,10 @@ def window(composition: Composition, hull: Hull, *, energy: float | None = None)
 
     warnings = []
     zero, shift = _zero_plateau(staircase, unit)
+    corrected = abs(shift) > SAME_LITHIUM * unit.num_atoms
     if zero is None:
         warnings.append("The composition lies between two equilibria that differ in lithium: its window has no width.")
-    elif abs(shift) > SAME_LITHIUM * unit.num_atoms:
+    elif corrected:
         warnings.append(
             f"The formula is off charge balance: its window is that of the composition with {shift:+.3f} Li."
         )
@@ -173,6 +178,7 @@ def window(composition: Composition, hull: Hull, *, energy: float | None = None)
         products_5V=at_5.products,
         energy_above_hull=above,
         decomposition_products=own_products,
+        lithium_shift=shift if corrected else 0.0,
         warnings=tuple(warnings),
     )
 
@@ -219,8 +225,14 @@ def _staircase(system: ChemicalSystem, unit: Composition) -> list[_Step]:
 def _zero_plateau(staircase: list[_Step], unit: Composition) -> tuple[int | None, float]:
     """Which step holds the electrolyte's own lithium, and by how much lithium it misses it."""
     nearest = min(range(len(staircase)), key=lambda number: abs(staircase[number].uptake))
-    shift = staircase[nearest].uptake
-    return (nearest, shift) if abs(shift) <= ROUNDING * unit.num_atoms else (None, shift)
+    step = staircase[nearest]
+    if abs(step.uptake) <= SAME_LITHIUM * unit.num_atoms:
+        return nearest, step.uptake
+    fractional = any(abs(amount - round(amount)) > 1e-6 for amount in unit.values())
+    wide = step.voltage_high is None or step.voltage_high - step.voltage_low >= ROUNDING_WIDTH
+    if fractional and wide and abs(step.uptake) <= ROUNDING * unit.num_atoms:
+        return nearest, step.uptake
+    return None, 0.0
 
 
 def _step_at(staircase: list[_Step], voltage: float) -> _Step:
