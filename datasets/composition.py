@@ -8,6 +8,7 @@ from pymatgen.core import Composition, Element
 from ionscout.datasets.errors import BadFormula, NoLithium, UnsupportedElement
 
 MAX_FORMULA_LENGTH = 200  # the longest formula in the measured data has 60 characters
+MAX_ATOMS = 10_000  # in one formula; a cell of 500 sites written out has fewer
 HEAVIEST = 94  # the last element that the element tables of pymatgen and the shipped networks know
 
 
@@ -29,6 +30,8 @@ def parse_formula(formula: str) -> Composition:
     amounts = list(composition.values())
     if not amounts or not all(math.isfinite(x) and x > 0 for x in amounts):
         raise BadFormula(f"'{text}' has no positive, finite amounts; write one such as Li6PS5Cl.")
+    if sum(amounts) > MAX_ATOMS:
+        raise BadFormula(f"'{text}' counts more than {MAX_ATOMS} atoms; write one formula unit.")
     return composition
 
 

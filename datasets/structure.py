@@ -3,17 +3,12 @@
 Partial occupancy is kept as it is: a site carries its species mixture, and what is missing to 1 is vacancy.
 """
 
-import json
-import re
-import warnings
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 from pymatgen.analysis.molecule_structure_comparator import CovalentRadius
 from pymatgen.core import Composition, Element, Structure
-from pymatgen.io.cif import CifParser
-from pymatgen.io.vasp import Poscar
 
 from ionscout.datasets.composition import check_elements, formula_text, formula_unit, parse_formula
 from ionscout.datasets.errors import (
@@ -24,16 +19,19 @@ from ionscout.datasets.errors import (
     UnknownName,
     UnreadableStructure,
 )
+from ionscout.datasets.readers import MAX_FRACTIONAL, MAX_SITES, NOTHING, read_cif, read_json, read_poscar
 
 Format = Literal["cif", "poscar", "json", "formula"]
 
 MAX_TEXT_BYTES = 1_000_000
-MAX_SITES = 500  # the largest measured crystal has 328
 OCCUPANCY_TOLERANCE = 0.02  # refined occupancies carry errors of about this size; anything above is a mistake
 # Two sites overlap when they are closer than half the sum of their covalent radii and could not be
 # alternatives of one atom (their occupancies add up to clearly more than 1). Split lithium sites pass.
 OVERLAP_FRACTION = 0.5
 OVERLAP_OCCUPANCY = 1.1
+# The next three bound the number of neighbours, and so time and memory, before any neighbour is looked for.
+MAX_SITE_DENSITY = 1.0  # sites per Å³; crystals have 0.05 to 0.15, finely split lithium sites up to about 0.4
+MIN_HEIGHT = 0.5  # Å between opposite faces of the cell; the smallest crystals have about 2
 MAX_DENSITY = 25.0  # g/cm³; osmium has 22.6, so more means wrong units or a broken cell
 DEFAULT_RADIUS = 1.5  # Å, for the heavy elements that the covalent table leaves out
 
@@ -115,47 +113,7 @@ def recognise_format(text: str) -> Format:
     return "formula" if head and len(text.split()) == 1 else "poscar"
 
 
-def _read_cif(text: str) -> Structure:
-    rows = len(re.findall(r"^\s*[A-Z][A-Za-z0-9+\-]*\s+\S+(?:\s+\S+){3,}$", text, flags=re.MULTILINE))
-    if rows > 4 * MAX_SITES:  # stops a huge file before symmetry multiplies it
-        raise TooManySites(
-            f"The CIF lists about {rows} atoms, at most {MAX_SITES} sites are read; send the primitive cell."
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            # No occupancy check here: the parser would rescale sums above 1 silently, or drop the whole file.
-            structures = CifParser.from_str(text).parse_structures(primitive=False, check_occu=False, on_error="raise")
-        except Exception as error:  # the parser raises many kinds for broken text; all mean the same to a user
-            raise UnreadableStructure(
-                f"The CIF cannot be read ({_reason(error)}); check it with a CIF viewer."
-            ) from None
-    if not structures:
-        raise UnreadableStructure("The CIF holds no structure; check its cell and atom site loop.")
-    return structures[0]
-
-
-def _read_poscar(text: str) -> Structure:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a POSCAR without element names only warns, then invents them
-            return Poscar.from_str(text, read_velocities=False).structure
-    except Exception as error:
-        raise UnreadableStructure(
-            f"The POSCAR cannot be read ({_reason(error)}); use the VASP 5 form with an element line."
-        ) from None
-
-
-def _read_json(text: str) -> Structure:
-    try:
-        return Structure.from_dict(json.loads(text))
-    except Exception as error:
-        raise UnreadableStructure(
-            f"The JSON is not a pymatgen structure ({_reason(error)}); write it with Structure.to(fmt='json')."
-        ) from None
-
-
-_READERS = {"cif": _read_cif, "poscar": _read_poscar, "json": _read_json}
+_READERS = {"cif": read_cif, "poscar": read_poscar, "json": read_json}
 
 
 def _plain_elements(structure: Structure) -> Structure:
@@ -166,10 +124,15 @@ def _plain_elements(structure: Structure) -> Structure:
         for specie, occupancy in site.species.items():
             if not getattr(specie, "Z", None):
                 raise UnreadableStructure(f"'{specie}' is not an element; replace dummy species by real ones.")
+            if 0 <= occupancy < NOTHING:
+                continue
             element = Element.from_Z(specie.Z)
             mixture[element] = mixture.get(element, 0.0) + occupancy
         species.append(Composition(mixture, allow_negative=True))
-    return Structure(structure.lattice, species, structure.frac_coords)
+    held = [i for i, mixture in enumerate(species) if mixture]  # a site that nothing occupies is no site
+    if not held:
+        raise UnreadableStructure("No site of the structure is occupied; check the occupancies.")
+    return Structure(structure.lattice, [species[i] for i in held], structure.frac_coords[held])
 
 
 def _check_occupancies(structure: Structure) -> tuple[Structure, list[str]]:
@@ -196,7 +159,19 @@ def _check_occupancies(structure: Structure) -> tuple[Structure, list[str]]:
 def _check_geometry(structure: Structure) -> None:
     if not (np.all(np.isfinite(structure.frac_coords)) and np.all(np.isfinite(structure.lattice.matrix))):
         raise UnreadableStructure("A coordinate or cell parameter is not a number; check the file for NaN.")
-    if structure.volume < 1.0 or structure.density > MAX_DENSITY:
+    if np.abs(structure.frac_coords).max() > MAX_FRACTIONAL:
+        raise UnreadableStructure("A fractional coordinate lies far outside the cell; check the coordinates.")
+    a, b, c = structure.lattice.matrix
+    areas = np.linalg.norm([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
+    if structure.volume < 1.0 or (structure.volume / areas).min() < MIN_HEIGHT:
+        raise OverlappingSites(
+            f"The cell of {structure.volume:.2g} Å³ is flatter than an atom; check its lengths (in Å) and angles."
+        )
+    if len(structure) / structure.volume > MAX_SITE_DENSITY:
+        raise OverlappingSites(
+            f"{len(structure)} sites lie in {structure.volume:.1f} Å³, which no crystal has; check the unit of length."
+        )
+    if structure.density > MAX_DENSITY:
         raise OverlappingSites(
             f"The cell of {structure.volume:.1f} Å³ gives {structure.density:.0f} g/cm³, which no crystal has; "
             "check that lengths are in Å."
@@ -221,10 +196,6 @@ def _check_geometry(structure: Structure) -> None:
         k = int(np.flatnonzero(overlap)[distance[overlap].argmin()])
         raise OverlappingSites(
             f"Sites {first[k] + 1} ({structure[first[k]].species_string}) and {second[k] + 1} "
-            f"({structure[second[k]].species_string}) are {distance[k]:.2f} Å apart; remove one or lower their occupancies."
+            f"({structure[second[k]].species_string}) are {distance[k]:.2f} Å apart; "
+            "remove one or lower their occupancies."
         )
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text[:120].rstrip(".")
