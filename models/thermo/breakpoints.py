@@ -79,7 +79,7 @@ def _joined(pieces: list[Segment[T]], resolution: float) -> list[Segment[T]]:
             if result:
                 result[-1] = Segment(result[-1].low, piece.high, result[-1].line)
             continue
-        if result and abs(result[-1].line.at(piece.high) - piece.line.at(piece.high)) <= TOUCHES:
+        if result and piece.line.slope - result[-1].line.slope <= TOUCHES:
             result[-1] = Segment(result[-1].low, piece.high, result[-1].line)
         elif result:
             result.append(Segment(result[-1].high, piece.high, piece.line))

@@ -12,7 +12,7 @@ from pymatgen.core import Composition
 from ionscout.datasets.composition import formula_text
 from ionscout.datasets.errors import InvalidInput
 from ionscout.datasets.hulls.base import Hull, Phase
-from ionscout.models.thermo.linear_program import LinearProgram, Solution
+from ionscout.models.thermo.linear_program import LinearProgram, Solution, rounded
 
 KEPT_SYSTEMS = 64  # chemical systems kept in memory; an eight-element one with its models takes about 0.5 MB
 
@@ -63,8 +63,8 @@ class ChemicalSystem:
         self.closed = tuple(symbol for symbol in self.elements if symbol not in opened)
         if not self.closed:
             raise InvalidInput(
-                f"{' and '.join(self.open)} is the reservoir itself at a given voltage; "
-                "name a compound with another element, or leave the voltage out."
+                f"{' and '.join(self.open)} is the reservoir itself; name a compound with another element, "
+                "or leave out the voltage (or chemical potential)."
             )
         is_open = np.array([symbol in opened for symbol in self.elements])
         kept = columns.fractions[~is_open].sum(axis=0) > 0
@@ -85,8 +85,8 @@ class ChemicalSystem:
         right = np.array([composition[symbol] for symbol in self.closed], dtype=float)
         if right.sum() <= 0:
             raise InvalidInput(
-                f"{formula_text(composition)} is the reservoir itself at a given voltage; "
-                "name a compound with another element, or leave the voltage out."
+                f"{formula_text(composition)} is the reservoir itself; name a compound with another element, "
+                "or leave out the voltage (or chemical potential)."
             )
         return right
 
@@ -110,7 +110,8 @@ class ChemicalSystem:
         found = []
         for column, atoms in zip(solution.columns, solution.amounts, strict=True):
             phase = self.phase(column)
-            found.append((-float(atoms), phase.formula, float(atoms) / phase.composition.num_atoms))
+            share = rounded(float(atoms) / float(solution.amounts.sum()))
+            found.append((-share, phase.formula, rounded(float(atoms) / phase.composition.num_atoms)))
         return tuple(Product(formula, amount) for _, formula, amount in sorted(found))
 
     def uptake(self, solution: Solution, composition: Composition) -> np.ndarray:

@@ -10,7 +10,7 @@ from ionscout.datasets.errors import NoLithium
 from ionscout.datasets.hulls.base import Hull
 from ionscout.models.thermo.breakpoints import Tangent, segments
 from ionscout.models.thermo.equilibrium import ChemicalSystem, Product, chemical_system, hull_energy
-from ionscout.models.thermo.linear_program import Solution
+from ionscout.models.thermo.linear_program import Solution, rounded
 from ionscout.models.thermo.window import LITHIUM, check_voltage
 
 NO_REACTION = 1e-6  # eV/atom; weaker reactions are rounding, and far below the error of any hull
@@ -118,7 +118,7 @@ def interface(a: Composition, b: Composition, hull: Hull, *, voltage: float | No
         voltage=voltage,
         kinks=kinks,
         reaction_energy=min(worst.energy, 0.0),
-        reaction_energy_per_electrolyte_atom=min(worst.energy / share, 0.0) if share > 0 else 0.0,
+        reaction_energy_per_electrolyte_atom=min(rounded(worst.energy / share), 0.0) if share > 0 else 0.0,
         mixing_ratio=worst.mixing_ratio,
         products=worst.products,
         reaction=worst.reaction,
@@ -175,7 +175,7 @@ class _MixingLine:
         if self.potentials is None:
             return 0.0
         energy = hull_energy(composition, self.hull) * composition.num_atoms
-        return min(equilibrium - (energy - float(self.potentials[0]) * composition[LITHIUM]) / closed, 0.0)
+        return min(rounded(equilibrium - (energy - float(self.potentials[0]) * composition[LITHIUM]) / closed), 0.0)
 
     def _kink(self, tangent: Tangent[Solution]) -> Kink:
         share = tangent.position
@@ -183,16 +183,16 @@ class _MixingLine:
         units_a, units_b = share / self.closed_a, (1 - share) / self.closed_b
         all_a, all_b = units_a * self.a.num_atoms, units_b * self.b.num_atoms
         scale = 1 / (units_a + units_b)  # to one formula unit of reactants
-        products = tuple(Product(p.formula, p.amount * scale) for p in self.system.products(tangent.found))
+        products = tuple(Product(p.formula, rounded(p.amount * scale)) for p in self.system.products(tangent.found))
         lithium = 0.0
         if self.potentials is not None:
             held = float(self.system.open_fractions[0, tangent.found.columns] @ tangent.found.amounts)
             lithium = (held - units_a * self.a[LITHIUM] - units_b * self.b[LITHIUM]) * scale
         reactants = [Product(formula_text(self.a), units_a * scale), Product(formula_text(self.b), units_b * scale)]
         return Kink(
-            mixing_ratio=all_a / (all_a + all_b),
-            energy=min(energy, 0.0),
-            total_energy=energy + share * self.alone_a + (1 - share) * self.alone_b,
+            mixing_ratio=rounded(all_a / (all_a + all_b)),
+            energy=min(rounded(energy), 0.0),
+            total_energy=rounded(energy + share * self.alone_a + (1 - share) * self.alone_b),
             products=products,
             reaction=_reaction(reactants, products, lithium),
         )

@@ -10,6 +10,12 @@ import numpy as np
 # eV/atom, but breakpoints, which divide by small differences of slopes, lose four more digits.
 FEASIBILITY = 1e-10
 NEGLIGIBLE = 1e-9  # amounts below this are rounding of the solver; the smallest real ones are above 1e-6
+DIGITS = 9  # of energies, voltages and amounts in answers: what lies beyond depends on which basis came before
+
+
+def rounded(value: float) -> float:
+    """A number as answers state it, without the solver's noise and without a negative zero."""
+    return round(value, DIGITS) + 0.0
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,10 @@ from ionscout.datasets.errors import InvalidInput, OutOfRange
 from ionscout.datasets.hulls.base import Hull
 from ionscout.models.thermo.breakpoints import Segment, Tangent, segments
 from ionscout.models.thermo.equilibrium import ChemicalSystem, Product, chemical_system, decompose
-from ionscout.models.thermo.linear_program import Solution
+from ionscout.models.thermo.linear_program import Solution, rounded
 
 LITHIUM = "Li"
 LOWEST, HIGHEST = -1.0, 8.0  # V; beyond, no electrode of a lithium cell works
-# The voltage axis is searched from lithium metal up to where even fluorides have long lost their lithium (LiF: 6.4 V).
-SEARCHED = (0.0, 15.0)
 # Fractional formulas are rounded or refined: Li0.33La0.56TiO3 carries 0.01 lithium too much for La2/3-xLi3xTiO3,
 # and strictly speaking sits on the reduction plateau. When a plateau of a real window's width lies within this share of
 # the atoms, a fractional formula is taken to mean it, with a warning. Formulas of whole numbers are taken as they are.
@@ -145,7 +143,7 @@ def window(composition: Composition, hull: Hull, *, energy: float | None = None)
         own_energy, own_products = staircase[zero].formation, staircase[zero].products
 
     energy = hull.energy_of(unit) if energy is None else energy
-    above = None if energy is None else max(energy - own_energy / unit.num_atoms, 0.0)
+    above = None if energy is None else max(rounded(energy - own_energy / unit.num_atoms), 0.0)
     if above is not None and above > METASTABLE:
         warnings.append(f"The compound lies {1000 * above:.0f} meV/atom above its equilibrium products.")
     own_energy += (above or 0.0) * unit.num_atoms
@@ -156,9 +154,9 @@ def window(composition: Composition, hull: Hull, *, energy: float | None = None)
         return Plateau(
             voltage_high=step.voltage_high,
             voltage_low=step.voltage_low,
-            lithium_uptake=0.0 if inside else step.uptake,
+            lithium_uptake=0.0 if inside else rounded(step.uptake),
             products=step.products,
-            energy=step.energy_at(far, own_energy) / unit.num_atoms,
+            energy=rounded(step.energy_at(far, own_energy) / unit.num_atoms),
         )
 
     at_0, at_5 = _step_at(staircase, 0.0), _step_at(staircase, 5.0)
@@ -172,13 +170,13 @@ def window(composition: Composition, hull: Hull, *, energy: float | None = None)
         practical_reduction_limit=None,
         practical_oxidation_limit=None,
         plateaus=tuple(plateau(step) for step in staircase),
-        decomposition_energy_0V=at_0.energy_at(0.0, own_energy) / unit.num_atoms,
-        decomposition_energy_5V=at_5.energy_at(5.0, own_energy) / unit.num_atoms,
+        decomposition_energy_0V=rounded(at_0.energy_at(0.0, own_energy) / unit.num_atoms),
+        decomposition_energy_5V=rounded(at_5.energy_at(5.0, own_energy) / unit.num_atoms),
         products_0V=at_0.products,
         products_5V=at_5.products,
         energy_above_hull=above,
         decomposition_products=own_products,
-        lithium_shift=shift if corrected else 0.0,
+        lithium_shift=rounded(shift) if corrected else 0.0,
         warnings=tuple(warnings),
     )
 
@@ -202,6 +200,7 @@ def _staircase(system: ChemicalSystem, unit: Composition) -> list[_Step]:
     """All equilibria from lithium metal upwards, from the breakpoints of −φ(V) per formula unit."""
     right = system.amounts(unit)
     total = float(right.sum())
+    top = _end_of_lithium(system)
 
     def evaluate(voltage: float) -> Tangent[Solution]:
         solution = system.solve(right / total, np.array([-voltage]))
@@ -212,14 +211,27 @@ def _staircase(system: ChemicalSystem, unit: Composition) -> list[_Step]:
         solution = segment.line.found
         atoms = replace(solution, amounts=solution.amounts * total)
         return _Step(
-            voltage_low=segment.low,
-            voltage_high=None if segment.high >= SEARCHED[1] else segment.high,
+            voltage_low=rounded(segment.low),
+            voltage_high=None if segment.high >= top else rounded(segment.high),
             uptake=float(system.uptake(atoms, unit)[0]),
             products=system.products(atoms),
             formation=float(system.energies[solution.columns] @ atoms.amounts),
         )
 
-    return [step(segment) for segment in segments(evaluate, *SEARCHED)]
+    return [step(segment) for segment in segments(evaluate, 0.0, top)]
+
+
+def _end_of_lithium(system: ChemicalSystem) -> float:
+    """A voltage above which no phase with lithium is in any equilibrium of the system.
+
+    Per closed atom, giving up a phase gains at least the smallest lithium content times the voltage, and costs at most
+    the range of all energies.
+    """
+    content = system.open_fractions[0]
+    closed = 1 - content
+    held = (content / closed)[content > 0]
+    energies = system.energies / closed
+    return 1.0 if not len(held) else 1.0 + float(np.ptp(energies) / held.min())
 
 
 def _zero_plateau(staircase: list[_Step], unit: Composition) -> tuple[int | None, float]:

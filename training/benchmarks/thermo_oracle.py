@@ -255,8 +255,9 @@ def markdown(result: OracleResult) -> str:
     return "\n\n".join(
         [
             "# Equilibrium engine against pymatgen",
-            f"Hull {result.hull} {result.hull_version}, seed {result.seed}, {len(SYSTEMS)} chemical systems of three to "
-            f"eight elements; `ionscout.training.benchmarks.thermo_oracle`. Tolerance {result.tolerance:g} V or eV/atom.",
+            f"Hull {result.hull} {result.hull_version}, seed {result.seed}, {len(SYSTEMS)} chemical systems of three "
+            f"to eight elements, tolerance {result.tolerance:g} V or eV/atom. Written by "
+            "`python -m ionscout.training.benchmarks.thermo_oracle`.",
             table(["what", "n", "largest difference", "beyond tolerance", "pymatgen failed"], rows),
             f"Time for all answers: {result.seconds_ours:.1f} s here, {result.seconds_oracle:.1f} s with pymatgen "
             "(its phase diagrams built once per system).",
