@@ -349,7 +349,7 @@ def test_another_table_than_the_tested_one_is_not_kept(server):
 
 def test_a_file_that_is_gone_is_named(server):
     _, url = server
-    with pytest.raises(DataUnavailable, match="404 for /other/CritExam__Ef/train.csv"):
+    with pytest.raises(DataUnavailable, match=r"404 for /other/CritExam__Ef/train\.csv"):
         pull.pull_snapshot(f"{url}/other")
 
 

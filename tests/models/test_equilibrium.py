@@ -2,6 +2,7 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -142,7 +143,7 @@ def test_segments_recover_every_piece_of_a_convex_function(lines):
     pieces = segments(evaluate, -2.0, 3.0)
     assert pieces[0].low == -2.0
     assert pieces[-1].high == 3.0
-    assert all(a.high == b.low for a, b in zip(pieces, pieces[1:], strict=False))
+    assert all(a.high == b.low for a, b in pairwise(pieces))
     for piece in pieces:
         for x in np.linspace(piece.low, piece.high, 5):
             assert piece.line.at(x) == pytest.approx(evaluate(x).value, abs=1e-7)

@@ -1,6 +1,7 @@
 """Interface reactions: pymatgen as the oracle, invariants of the mixing line, degenerate pairs, published values."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -110,10 +111,9 @@ def test_the_curve_is_convex_and_starts_and_ends_at_zero(a, b):
     assert kinks[0].energy == pytest.approx(0, abs=1e-9)
     assert kinks[-1].energy == pytest.approx(0, abs=1e-9)
     slopes = [
-        (right.energy - left.energy) / (right.mixing_ratio - left.mixing_ratio)
-        for left, right in zip(kinks, kinks[1:], strict=False)
+        (right.energy - left.energy) / (right.mixing_ratio - left.mixing_ratio) for left, right in pairwise(kinks)
     ]
-    assert all(low < high for low, high in zip(slopes, slopes[1:], strict=False))
+    assert all(low < high for low, high in pairwise(slopes))
 
 
 def test_per_electrolyte_atom_is_the_same_reaction_over_fewer_atoms():

@@ -1,5 +1,6 @@
 """Windows: pymatgen as the oracle, invariants, published values, and bad input."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_plateaus_tile_the_voltage_axis_and_lose_lithium_upwards(hull, amounts):
     plateaus = found.plateaus
     assert plateaus[0].voltage_low == 0
     assert plateaus[-1].voltage_high is None
-    for lower, upper in zip(plateaus, plateaus[1:], strict=False):
+    for lower, upper in pairwise(plateaus):
         assert lower.voltage_high == upper.voltage_low
         assert lower.lithium_uptake > upper.lithium_uptake
     assert all(plateau.energy <= 1e-7 for plateau in plateaus)
