@@ -3,12 +3,14 @@
 Partial occupancy is kept as it is: a site carries its species mixture, and what is missing to 1 is vacancy.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 from pymatgen.analysis.molecule_structure_comparator import CovalentRadius
 from pymatgen.core import Composition, Element, Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
 
 from ionscout.datasets.composition import check_elements, formula_text, formula_unit, parse_formula
 from ionscout.datasets.errors import (

@@ -1,7 +1,7 @@
 """Split-conformal intervals and the in-domain flag.
 
-Conformal calibration (Vovk; Lei et al., JASA 113, 1094 (2018)): residuals of predictions made out of fold, divided by the
-predicted scale, give the factor by which that scale has to be stretched so that a given share of new
+Conformal calibration (Vovk; Lei et al., JASA 113, 1094 (2018)): residuals of predictions made out of fold,
+divided by the predicted scale, give the factor by which that scale has to be stretched so that a given share of new
 measurements falls inside. Folds are grouped by publication, so "new" means from a paper never seen.
 """
 
