@@ -1,6 +1,5 @@
 """Interface energies against published ones, cathodes lithiated and half delithiated."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, median
@@ -9,6 +8,7 @@ from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.errors import IonscoutError
 from ionscout.datasets.hulls import Hull, load_hull
 from ionscout.models.thermo.interface import half_delithiated, interface
+from ionscout.training.benchmarks.thermo_report import table, write_report
 from ionscout.training.benchmarks.windows import named, number, read_records
 
 FULL, HALF = "dE_rxt_meV_atom_lithiated", "dE_rxt_meV_atom_half_lithiated"
@@ -84,6 +84,47 @@ def run(reference_csv: Path, hull_name: str | None = None) -> InterfacesResult:
     )
 
 
+def markdown(result: InterfacesResult) -> str:
+    """The report as a page; published values stay in the reference table, only deviations are shown."""
+    rows = [
+        (
+            r.a,
+            r.b,
+            "half" if r.half_lithiated else "full",
+            _round(r.reaction_energy),
+            _round(r.deviation),
+            r.same_side_of_gate,
+            r.products,
+            r.reason or "",
+        )
+        for r in result.rows
+    ]
+    header = ["A", "B", "lithium in B", "energy (meV/atom)", "Δ (meV/atom)", "gate agrees", "products", "note"]
+    scores = [(result.n, _round(result.mae_meV_atom), _round(result.median_meV_atom), result.gate_agreement)]
+    return "\n\n".join(
+        [
+            "# Interface reaction energies against published ones",
+            f"Hull {result.hull} {result.hull_version} ({result.correction}). Closed system, worst mixing ratio, per "
+            f"atom of both reactants. {result.unanswered} of {len(result.rows)} rows without an answer. "
+            "Written by `ionscout benchmark interfaces --reference CSV --hull NAME`.",
+            table(["n", "mean absolute error (meV/atom)", "median (meV/atom)", "same side of −100 meV/atom"], scores),
+            table(header, rows),
+        ]
+    )
+
+
+def report(reference_csv: Path, hull_name: str | None = None, folder: Path | None = None) -> InterfacesResult:
+    """Run, and write `interfaces.{json,md}` into a folder (by default `benchmarks/`)."""
+    result = run(reference_csv, hull_name)
+    name = "interfaces" if result.hull == "mp-2019" else f"interfaces-{result.hull}"
+    write_report(name, result.as_dict(), markdown(result), folder)
+    return result
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
 def _row(a: str, b: str, half: bool, published: float, hull: Hull) -> InterfaceRow:
     try:
         partner = half_delithiated(b) if half else parse_formula(b)
@@ -101,8 +142,3 @@ def _row(a: str, b: str, half: bool, published: float, hull: Hull) -> InterfaceR
         mixing_ratio=found.mixing_ratio,
         products=named(found.products),
     )
-
-
-def worst_rows(rows: Sequence[InterfaceRow], count: int) -> list[InterfaceRow]:
-    """The answered rows with the largest deviations."""
-    return sorted((r for r in rows if r.deviation is not None), key=lambda r: -abs(r.deviation or 0.0))[:count]

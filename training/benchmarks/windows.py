@@ -11,6 +11,7 @@ from ionscout.datasets.errors import BadData, IonscoutError
 from ionscout.datasets.hulls import Hull, load_hull
 from ionscout.models.thermo.equilibrium import Product
 from ionscout.models.thermo.window import Window, window
+from ionscout.training.benchmarks.thermo_report import table, write_report
 
 COLUMNS = ("formula", "V_red", "V_ox")
 
@@ -81,6 +82,46 @@ def run(reference_csv: Path, hull_name: str | None = None) -> WindowsResult:
     )
 
 
+def markdown(result: WindowsResult) -> str:
+    """The report as a page; published values stay in the reference table, only deviations are shown."""
+    rows = [
+        (
+            row.formula,
+            row.reduction_limit,
+            _milli(row.reduction_deviation),
+            row.reduction_products,
+            row.oxidation_limit,
+            _milli(row.oxidation_deviation),
+            row.oxidation_products,
+            row.reason or " ".join(row.warnings),
+        )
+        for row in result.rows
+    ]
+    scores = [
+        (name, score.n, _milli(score.mae_V), _milli(score.median_V))
+        for name, score in (("reduction", result.reduction), ("oxidation", result.oxidation))
+    ]
+    header = ["electrolyte", "reduction (V)", "Δ (mV)", "products", "oxidation (V)", "Δ (mV)", "products", "note"]
+    return "\n\n".join(
+        [
+            "# Electrochemical windows against published ones",
+            f"Hull {result.hull} {result.hull_version} ({result.correction}). "
+            f"{result.unanswered} of {len(result.rows)} rows without an answer. Written by `ionscout benchmark windows --reference CSV --hull NAME`.",
+            table(["limit", "n", "mean absolute error (mV)", "median (mV)"], scores),
+            table(header, rows),
+        ]
+    )
+
+
+def report(reference_csv: Path, hull_name: str | None = None, folder: Path | None = None) -> WindowsResult:
+    """Run, and write `windows.{json,md}` into a folder (by default `benchmarks/`)."""
+    result = run(reference_csv, hull_name)
+    write_report(
+        "windows" if result.hull == "mp-2019" else f"windows-{result.hull}", result.as_dict(), markdown(result), folder
+    )
+    return result
+
+
 def read_records(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Rows of a CSV table that must have certain columns.
 
@@ -117,6 +158,10 @@ def number(text: str) -> float | None:
 
 def named(products: Sequence[Product]) -> str:
     return " + ".join(product.formula for product in products)
+
+
+def _milli(value: float | None) -> float | None:
+    return None if value is None else round(1000 * value, 1)
 
 
 def _row(record: dict[str, str], hull: Hull) -> WindowRow:
