@@ -115,10 +115,9 @@ def material_from_structure(
         raise TooManySites(
             f"The cell has {len(structure)} sites, at most {MAX_SITES} are read; send the primitive cell."
         )
-    structure = _plain_elements(structure)
+    structure, notes = _plain_elements(structure)
     composition = formula_unit(structure.composition)
     check_elements(composition, need_lithium=need_lithium)
-    structure, notes = _check_occupancies(structure)
     _check_geometry(structure)
     cell = conventional_cell(structure)
     return Material(composition, structure, formula_text(composition), source_format, tuple(notes), cell)
@@ -150,44 +149,38 @@ def recognise_format(text: str) -> Format:
 _READERS = {"cif": read_cif, "poscar": read_poscar, "json": read_json}
 
 
-def _plain_elements(structure: Structure) -> Structure:
-    """Drop oxidation states and isotopes: Li+ and Li are one species, D counts as H."""
-    species = []
-    for site in structure:
+def _plain_elements(structure: Structure) -> tuple[Structure, list[str]]:
+    """Drop oxidation states and isotopes (Li+ and Li are one species, D counts as H), and check occupancies.
+
+    Happens before a new structure is built, because pymatgen refuses sums above 1 with an error of its own.
+    """
+    mixtures: list[dict[Element, float]] = []
+    for number, site in enumerate(structure, start=1):
         mixture: dict[Element, float] = {}
         for specie, occupancy in site.species.items():
             if not getattr(specie, "Z", None):
                 raise UnreadableStructure(f"'{specie}' is not an element; replace dummy species by real ones.")
-            if 0 <= occupancy < NOTHING:
-                continue
-            element = Element.from_Z(specie.Z)
-            mixture[element] = mixture.get(element, 0.0) + occupancy
-        species.append(Composition(mixture, allow_negative=True))
-    held = [i for i, mixture in enumerate(species) if mixture]  # a site that nothing occupies is no site
+            if not occupancy >= 0:
+                raise OccupancyAboveOne("An occupancy is negative or not a number; all must lie between 0 and 1.")
+            if occupancy >= NOTHING:
+                element = Element.from_Z(specie.Z)
+                mixture[element] = mixture.get(element, 0.0) + occupancy
+        if (total := sum(mixture.values())) > 1 + OCCUPANCY_TOLERANCE:
+            raise OccupancyAboveOne(
+                f"Site {number} ({site.species_string}) is occupied {total:.2f} times; "
+                "the occupancies of one site must add up to at most 1."
+            )
+        mixtures.append(mixture)
+    held = [i for i, mixture in enumerate(mixtures) if mixture]  # a site that nothing occupies is no site
     if not held:
         raise UnreadableStructure("No site of the structure is occupied; check the occupancies.")
-    return Structure(structure.lattice, [species[i] for i in held], structure.frac_coords[held])
-
-
-def _check_occupancies(structure: Structure) -> tuple[Structure, list[str]]:
-    totals = np.array([sum(site.species.values()) for site in structure])
-    smallest = min(min(site.species.values(), default=0.0) for site in structure)
-    if not np.all(np.isfinite(totals)) or smallest < 0:
-        raise OccupancyAboveOne("An occupancy is negative or not a number; every occupancy must lie between 0 and 1.")
-    worst = int(totals.argmax())
-    if totals[worst] > 1 + OCCUPANCY_TOLERANCE:
-        raise OccupancyAboveOne(
-            f"Site {worst + 1} ({structure[worst].species_string}) is occupied {totals[worst]:.2f} times; "
-            "the occupancies of one site must add up to at most 1."
-        )
-    if totals[worst] <= 1 + 1e-6:
-        return structure, []
+    totals = [max(1.0, sum(mixtures[i].values())) for i in held]
     species = [
-        Composition({el: x / max(1.0, total) for el, x in site.species.items()})
-        for site, total in zip(structure, totals, strict=True)
+        Composition({element: x / total for element, x in mixtures[i].items()})
+        for i, total in zip(held, totals, strict=True)
     ]
-    note = f"Occupancies up to {totals[worst]:.3f} were scaled to 1."
-    return Structure(structure.lattice, species, structure.frac_coords), [note]
+    notes = [f"Occupancies up to {max(totals):.3f} were scaled to 1."] if max(totals) > 1 + 1e-6 else []
+    return Structure(structure.lattice, species, structure.frac_coords[held]), notes
 
 
 def _check_geometry(structure: Structure) -> None:

@@ -81,6 +81,29 @@ def test_occupancies_that_are_no_share_are_refused(occupancy):
         parse_material(cif([f"Li1 Li 0 0 0 {occupancy}", TWO_ATOMS[1]]))
 
 
+@pytest.mark.parametrize("source_format", ["cif", "json"])
+def test_a_site_occupied_above_1_is_refused_in_every_format(source_format):
+    text = cif(["Li1 Li 0 0 0 0.9", "Na1 Na 0 0 0 0.5", TWO_ATOMS[1]])
+    if source_format == "json":
+        content = parse_material(cif(TWO_ATOMS)).structure.as_dict()
+        content["sites"][0]["species"] = [{"element": "Li", "occu": 0.9}, {"element": "Na", "occu": 0.5}]
+        text = json.dumps(content)
+    with pytest.raises(OccupancyAboveOne, match=r"1\.40 times"):
+        parse_material(text, source_format)
+
+
+@pytest.mark.parametrize("source_format", ["cif", "json"])
+def test_a_sum_of_occupancies_within_tolerance_is_scaled_and_said(source_format):
+    text = cif(["Li1 Li 0 0 0 0.51", "Na1 Na 0 0 0 0.5", TWO_ATOMS[1]])
+    if source_format == "json":
+        content = parse_material(cif(TWO_ATOMS)).structure.as_dict()
+        content["sites"][0]["species"] = [{"element": "Li", "occu": 0.51}, {"element": "Na", "occu": 0.5}]
+        text = json.dumps(content)
+    material = parse_material(text, source_format)
+    assert max(sum(site.species.values()) for site in material.structure) == pytest.approx(1.0)
+    assert "scaled" in material.warnings[0]
+
+
 def test_a_missing_occupancy_means_full_and_zero_means_absent():
     full = parse_material(cif(["Li1 Li 0 0 0 .", "O1 O 0.5 0.5 0.5 ?"]))
     assert full.formula == "LiO"
