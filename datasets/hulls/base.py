@@ -180,7 +180,7 @@ class TableHull(Hull):
         numbers: Iterable[int] = range(len(self))
         if containing is not None:
             word, bit = divmod(_Z[containing], 64)
-            numbers = np.flatnonzero((self._mask[:, word] >> np.uint64(bit)) & np.uint64(1))
+            numbers = np.flatnonzero((self._mask[word] >> np.uint64(bit)) & np.uint64(1))
         return [self.phase(int(number)).formula for number in numbers]
 
     def columns(self, elements: Iterable[str]) -> Columns:
@@ -223,8 +223,9 @@ class TableHull(Hull):
                 f"The hull {self.name} holds no phase with {', '.join(unknown)}; "
                 "leave the element out or use another hull (--hull)."
             )
-        outside = ~_masks(np.array(sorted(_Z[symbol] for symbol in symbols)), np.array([0, len(symbols)]))
-        return np.flatnonzero(~(self._mask & outside).any(axis=1))
+        inside = _masks(np.array(sorted(_Z[symbol] for symbol in symbols)), np.array([0, len(symbols)]))
+        outside = [self._mask[word] & ~inside[word] for word in (0, 1)]
+        return np.flatnonzero((outside[0] | outside[1]) == 0)
 
 
 def parse_amounts(hull: str, formula: str) -> list[tuple[int, float]]:
@@ -243,10 +244,10 @@ def parse_amounts(hull: str, formula: str) -> list[tuple[int, float]]:
 
 
 def _masks(z: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Bit masks of the elements of each phase: two 64-bit words, [n_phases, 2]."""
+    """Bit masks of the elements of each phase: two 64-bit words, [2, n_phases]."""
     words = []
     for word in (0, 1):
         inside = (z // 64) == word
         bits = np.where(inside, np.uint64(1) << (z % 64).astype(np.uint64), np.uint64(0))
         words.append(np.bitwise_or.reduceat(bits, start[:-1]))
-    return np.stack(words, axis=1)
+    return np.stack(words)

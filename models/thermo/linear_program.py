@@ -10,6 +10,7 @@ import numpy as np
 # eV/atom, but breakpoints, which divide by small differences of slopes, lose four more digits.
 FEASIBILITY = 1e-10
 NEGLIGIBLE = 1e-9  # amounts below this are rounding of the solver; the smallest real ones are above 1e-6
+BATCH = 20  # columns handed over at once: fewer mean more rounds, more make every round slower
 DIGITS = 9  # of energies, voltages and amounts in answers: what lies beyond depends on which basis came before
 
 
@@ -38,33 +39,21 @@ class Solution:
 class LinearProgram:
     """Minimise cost · x subject to matrix @ x = right, x ≥ 0.
 
-    The model stays in HiGHS, so that a changed right-hand side or cost starts from the last basis.
+    Of the thousand phases of a chemical system a few dozen ever take part in an equilibrium. So HiGHS holds only the
+    columns that have been wanted so far, and after every solve all others are priced with its duals; those that would
+    lower the energy join, until none does (column generation). The model and its basis stay for the next question.
 
     Args:
-        matrix: [n_rows, n_columns].
+        matrix: [n_rows, n_columns]; each row must have a column of its own (an element), so that any right-hand side
+            has a solution.
         cost: [n_columns].
     """
 
     def __init__(self, matrix: np.ndarray, cost: np.ndarray) -> None:
-        n_rows, n_columns = matrix.shape
-        self._rows = np.arange(n_rows, dtype=np.int32)
-        self._columns = np.arange(n_columns, dtype=np.int32)
-        self._cost = cost.copy()
-        self._right = np.zeros(n_rows)
+        self._matrix = matrix
+        self._cost = cost
+        self._rows = np.arange(len(matrix), dtype=np.int32)
         self._scale = 1.0
-        column, row = np.nonzero(matrix.T)
-
-        model = highspy.HighsLp()
-        model.num_col_, model.num_row_ = n_columns, n_rows
-        model.col_cost_ = self._cost
-        model.col_lower_ = np.zeros(n_columns)
-        model.col_upper_ = np.full(n_columns, highspy.kHighsInf)
-        model.row_lower_ = model.row_upper_ = self._right
-        model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        model.a_matrix_.start_ = np.searchsorted(column, np.arange(n_columns + 1)).astype(np.int32)
-        model.a_matrix_.index_ = row.astype(np.int32)
-        model.a_matrix_.value_ = matrix[row, column]
-
         self._solver: Any = highspy.Highs()  # its stub lacks the array calls
         for option, value in (
             ("output_flag", False),
@@ -74,34 +63,65 @@ class LinearProgram:
             ("dual_feasibility_tolerance", FEASIBILITY),
         ):
             self._solver.setOptionValue(option, value)
-        self._solver.passModel(model)
+        zeros = np.zeros(len(matrix))
+        nothing = np.zeros(0, dtype=np.int32)
+        self._solver.addRows(len(matrix), zeros, zeros, 0, nothing, nothing, np.zeros(0))
+        self._active = np.zeros(0, dtype=np.int64)
+        self._is_active = np.zeros(matrix.shape[1], dtype=bool)
+        alone = np.flatnonzero((matrix > 0).sum(axis=0) == 1)
+        self._add(np.union1d(alone, np.argsort(cost)[:BATCH]))
 
     def solve(self, right: np.ndarray | None = None, cost: np.ndarray | None = None) -> Solution:
         """Solve, optionally with a new right-hand side [n_rows] or new costs [n_columns].
 
         Raises:
-            ArithmeticError: no optimum; cannot happen while every element is a phase of its own.
+            ArithmeticError: no optimum; cannot happen while every row has a column of its own.
         """
         if right is not None:
             # Amounts are scaled to a total of 1, so that absolute tolerances mean the same for every formula unit.
             self._scale = float(right.sum())
-            self._right = right / self._scale
-            self._solver.changeRowsBounds(len(self._rows), self._rows, self._right, self._right)
+            scaled = right / self._scale
+            self._solver.changeRowsBounds(len(self._rows), self._rows, scaled, scaled)
         if cost is not None:
             self._cost = cost
-            self._solver.changeColsCost(len(self._columns), self._columns, cost)
+            active = np.arange(len(self._active), dtype=np.int32)
+            self._solver.changeColsCost(len(active), active, cost[self._active])
+        while True:
+            self._run()
+            solution = self._solver.getSolution()
+            duals = np.asarray(solution.row_dual)
+            reduced = self._cost - duals @ self._matrix
+            reduced[self._is_active] = 0.0
+            wanted = np.flatnonzero(reduced < -FEASIBILITY)
+            if not len(wanted):
+                break
+            self._add(wanted[np.argsort(reduced[wanted])[:BATCH]])
+        amounts = np.asarray(solution.col_value)
+        used = np.flatnonzero(amounts > NEGLIGIBLE)
+        return Solution(
+            objective=float(self._cost[self._active] @ amounts) * self._scale,
+            columns=self._active[used],
+            amounts=amounts[used] * self._scale,
+            duals=duals,
+        )
+
+    def _run(self) -> None:
         self._solver.run()
         if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             self._solver.clearSolver()  # forget the basis and try once more from nothing
             self._solver.run()
         if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             raise ArithmeticError(f"no equilibrium found ({self._solver.getModelStatus()})")
-        solution = self._solver.getSolution()
-        amounts = np.asarray(solution.col_value)
-        columns = np.flatnonzero(amounts > NEGLIGIBLE)
-        return Solution(
-            objective=float(self._cost @ amounts) * self._scale,
-            columns=columns,
-            amounts=amounts[columns] * self._scale,
-            duals=np.asarray(solution.row_dual),
+
+    def _add(self, columns: np.ndarray) -> None:
+        """Hand some columns over to the solver."""
+        block = self._matrix[:, columns].T
+        column, row = np.nonzero(block)
+        starts = np.searchsorted(column, np.arange(len(columns))).astype(np.int32)
+        lower, upper = np.zeros(len(columns)), np.full(len(columns), highspy.kHighsInf)
+        values = block[column, row]
+        self._solver.addCols(
+            len(columns), self._cost[columns], lower, upper, len(values), starts, row.astype(np.int32), values
         )
+        self._active = np.concatenate([self._active, columns])
+        self._is_active[columns] = True

@@ -122,8 +122,8 @@ def markdown(result: PlateausResult) -> str:
         [
             "# Plateaus against published ones",
             f"Hull {result.hull} {result.hull_version} ({result.correction}). {result.matched} of {result.n} plateaus "
-            "of Zhu, He and Mo (2015) have the same lithium uptake and products. *Cost* is how far the published products "
-            "lie above this hull's equilibrium at the published voltage, per atom of electrolyte.",
+            "of Zhu, He and Mo (2015) have the same lithium uptake and products. *Cost* is how far the published "
+            "products lie above this hull's equilibrium at the published voltage, per atom of electrolyte.",
             table(header, rows),
             f"With {', '.join(result.left_out)} left out of the hull, {result.matched_without} of {result.n} match."
             if result.left_out

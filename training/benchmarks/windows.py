@@ -106,7 +106,8 @@ def markdown(result: WindowsResult) -> str:
         [
             "# Electrochemical windows against published ones",
             f"Hull {result.hull} {result.hull_version} ({result.correction}). "
-            f"{result.unanswered} of {len(result.rows)} rows without an answer. Written by `ionscout benchmark windows --reference CSV --hull NAME`.",
+            f"{result.unanswered} of {len(result.rows)} rows without an answer. "
+            "Written by `ionscout benchmark windows --reference CSV --hull NAME`.",
             table(["limit", "n", "mean absolute error (mV)", "median (mV)"], scores),
             table(header, rows),
         ]
