@@ -1,0 +1,83 @@
+"""Turn fitted members into what the repository ships: float16 weights with a card, and the learned hull's table."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Element
+from rich.console import Console
+from rich.progress import track
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from ionscout.datasets.composition import parse_formula
+from ionscout.datasets.hulls.base import TableHull
+from ionscout.datasets.hulls.learned import CORRECTION, NAME, TABLE, LearnedTable, write_learned
+from ionscout.models.energy.network import EnergyNet, EnergyNetConfig
+from ionscout.models.energy.predictor import WEIGHTS, EnergyPredictor, load_predictor, save_predictor
+from ionscout.models.thermo.equilibrium import hull_energy
+from ionscout.training.energy.data import BATTERY_ELEMENTS, CompositionTable, load_table
+
+_SYMBOLS_PER_SYSTEM = 7  # larger systems of unstable compounds: few, slow, and no better for it
+
+
+def read_member(path: Path) -> EnergyNet:
+    """One fitted network, as `fit.run` leaves it."""
+    with safe_open(path, "pt") as file:
+        config = EnergyNetConfig(**json.loads(file.metadata()["config"]))
+    network = EnergyNet(config)
+    network.load_state_dict(load_file(path))
+    return network.eval()
+
+
+def ship(members: Sequence[Path], note: str, table: CompositionTable | None = None, folder: Path = WEIGHTS) -> str:
+    """Write the shipped weights, their card and the learned hull's table; returns the version."""
+    table = load_table() if table is None else table
+    z = np.unique(table.z[table.known])
+    card = {
+        "model": "energy GNN: composition graph, messages between all pairs of elements",
+        "properties": "formation and decomposition energy (MP 2019, legacy corrections, eV/atom), PBE and measured "
+        "band gap (eV), log10 of shear and bulk modulus (GPa)",
+        "data": "Materials Project 2019/20 (CC BY 4.0) by way of Bartel et al., npj Comput. Mater. 6, 97 (2020), and "
+        "Matbench v0.1; 'experimental_gap' by Zhuo et al., J. Phys. Chem. Lett. 9, 1668 (2018)",
+        "data_sha256": table.digest,
+        "compositions": int(table.known.sum()),
+        "elements": [Element.from_Z(int(n)).symbol for n in z if n > 0],
+        "battery_elements": list(BATTERY_ELEMENTS),
+        "fit": note,
+        "limits": "one number per composition, that of the ground state: polymorphs cannot be told apart; the spread "
+        "between the members is not an interval; errors are in benchmarks/energy.md",
+    }
+    version = save_predictor([read_member(path) for path in members], card, folder)
+    load_predictor.cache_clear()
+    write_learned(predict_known(load_predictor(folder), table), TABLE)
+    return version
+
+
+def predict_known(predictor: EnergyPredictor, table: CompositionTable) -> LearnedTable:
+    """Predict the known compounds; of the unstable ones those with lithium, or of battery elements alone."""
+    chosen = np.flatnonzero(table.known & (table.stable | table.lithium | table.battery))
+    compositions = [parse_formula(str(formula)) for formula in table.formulas[chosen]]
+    formulas = [composition.reduced_formula for composition in compositions]
+    predicted = predictor.predict(compositions)
+    energies, on_hull = np.round(predicted.formation_energy, 4), table.stable[chosen]
+    stable = TableHull(
+        NAME,
+        predictor.version,
+        CORRECTION,
+        [f for f, s in zip(formulas, on_hull, strict=True) if s],
+        energies[on_hull],
+        "",
+    )
+    lifts = np.zeros(len(chosen))
+    unstable = np.flatnonzero(~on_hull)
+    symbols = [frozenset(el.symbol for el in compositions[i].elements) for i in unstable]
+    order = sorted(range(len(unstable)), key=lambda k: sorted(symbols[k]))  # one chemical system after the other
+    console = Console(stderr=True)
+    for k in track(order, "lifting", console=console, disable=not console.is_terminal):
+        i = int(unstable[k])
+        if len(symbols[k]) <= _SYMBOLS_PER_SYSTEM and symbols[k] <= stable.elements:
+            lifts[i] = max(0.0, hull_energy(compositions[i], stable) - energies[i])
+    lifts = np.ceil(lifts * 1e4) / 1e4
+    return LearnedTable(predictor.version, formulas, energies, lifts, np.round(predicted.band_gap, 2), on_hull)
