@@ -143,9 +143,11 @@ def read_json(text: str) -> Structure:
         lattice = Lattice(np.array(content["lattice"]["matrix"], dtype=float))
         species = [_mixture(site["species"]) for site in sites]
         coordinates = np.array([site["abc"] for site in sites], dtype=float).reshape(len(sites), 3)
-        # Without pymatgen's checks: sums above 1 are judged, with a better sentence, where all formats meet.
-        placed = zip(species, coordinates, strict=True)
-        return Structure.from_sites([PeriodicSite(mixture, abc, lattice, skip_checks=True) for mixture, abc in placed])
+        structure = Structure(lattice, ["Li"] * len(sites), coordinates)
+        for i, mixture in enumerate(species):
+            # Unchecked: sums above 1 are judged, with a better sentence, where all formats meet.
+            structure[i] = PeriodicSite(mixture, coordinates[i], lattice, skip_checks=True)
+        return structure
     except InvalidInput:
         raise
     except Exception as error:
