@@ -1,0 +1,55 @@
+"""Starting and stopping the service: only what was started is stopped, and a failed start says why."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ionscout.serving import launch
+from ionscout.serving.launch import ServiceFailed, free_port, running_server, stop
+
+
+def test_a_service_that_cannot_start_gives_the_end_of_its_log(monkeypatch):
+    monkeypatch.setattr(
+        launch, "server_command", lambda host, port: [sys.executable, "-c", "import sys; print('boom'); sys.exit(3)"]
+    )
+    with pytest.raises(ServiceFailed, match="code 3") as failed, running_server():
+        pass
+    assert "boom" in failed.value.log
+
+
+def test_a_service_that_never_gets_ready_is_stopped(monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        launch, "server_command", lambda host, port: [sys.executable, "-c", "import time; time.sleep(60)"]
+    )
+    original = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda *args, **kwargs: started.append(original(*args, **kwargs)) or started[-1]
+    )
+    with pytest.raises(ServiceFailed, match="not ready"), running_server(seconds=0.5):
+        pass
+    assert started[0].poll() is not None
+
+
+def test_stop_ends_a_process_that_ignores_the_request():
+    deaf = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import signal, time; signal.signal(15, signal.SIG_IGN); print('x', flush=True); time.sleep(60)",
+        ],
+        stdout=subprocess.PIPE,
+    )
+    assert deaf.stdout is not None
+    deaf.stdout.read(1)
+    stop(deaf, seconds=0.3)
+    assert deaf.poll() is not None
+    deaf.stdout.close()
+
+
+def test_a_free_port_can_be_listened_on():
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", free_port()))
