@@ -8,7 +8,7 @@ from ionscout.datasets.hulls.base import Columns, Hull, Phase, TableHull
 
 HULLS = ("mp-2019", "learned", "mp-api", "file")
 
-__all__ = ["HULLS", "Columns", "Hull", "Phase", "TableHull", "default_hull_name", "load_hull"]
+__all__ = ["HULLS", "Columns", "Hull", "Phase", "TableHull", "default_hull_name", "forget_hulls", "load_hull"]
 
 
 def default_hull_name() -> str:
@@ -42,6 +42,11 @@ def load_hull(name: str | None = None, path: Path | None = None) -> Hull:
         path = find_snapshot()
     modified = path.stat().st_mtime_ns if path is not None and path.is_file() else 0
     return _load(name, path, modified)
+
+
+def forget_hulls() -> None:
+    """Drop all hulls from memory, for measurements from a cold start."""
+    _load.cache_clear()
 
 
 @lru_cache(maxsize=4)

@@ -4,7 +4,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from pymatgen.core import Composition, Element
@@ -106,6 +105,9 @@ class TableHull(Hull):
         provenance: one text for all rows, or one per row.
         band_gaps: eV or NaN, optional.
 
+    Attributes:
+        elements: symbols of all elements that this hull knows.
+
     Every element that occurs in a formula is added at 0 eV/atom unless it has a row of its own.
 
     Raises:
@@ -149,6 +151,7 @@ class TableHull(Hull):
                 best[key] = row
         rows = list(best.values())
         present = {z for row in rows for z, _ in parsed[row]}
+        self.elements = frozenset(Element.from_Z(z).symbol for z in present)
         missing = sorted(present - {key[0][0] for key in best if len(key) == 1})
 
         kept = [parsed[row] for row in rows] + [[(z, 1.0)] for z in missing]
@@ -167,11 +170,6 @@ class TableHull(Hull):
 
     def __len__(self) -> int:
         return len(self._energy)
-
-    @cached_property
-    def elements(self) -> frozenset[str]:
-        """Symbols of all elements that this hull knows."""
-        return frozenset(Element.from_Z(int(z)).symbol for z in np.unique(self._z))
 
     def phases(self, elements: Iterable[str]) -> list[Phase]:
         return [self.phase(int(number)) for number in self._within(elements)]

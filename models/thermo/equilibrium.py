@@ -131,6 +131,11 @@ def chemical_system(hull: Hull, *compositions: Composition, open_elements: Itera
     return _system(hull, elements, frozenset(open_elements))
 
 
+def forget_systems() -> None:
+    """Drop all chemical systems from memory, for measurements from a cold start."""
+    _system.cache_clear()
+
+
 def decompose(composition: Composition, hull: Hull, *, mu: dict[str, float] | None = None) -> Decomposition:
     """Equilibrium phases of a composition.
 
