@@ -31,7 +31,7 @@ class FrozenForest:
         pairs = list(zip(trees, roots, strict=True))
         return cls(
             feature=np.concatenate([np.maximum(tree.feature, -1) for tree in trees]).astype(np.int16),
-            threshold=np.concatenate([tree.threshold for tree in trees]).astype(np.float32),
+            threshold=_rounded_down(np.concatenate([tree.threshold for tree in trees])),
             left=np.concatenate([tree.children_left + root for tree, root in pairs]).astype(np.int32),
             right=np.concatenate([tree.children_right + root for tree, root in pairs]).astype(np.int32),
             value=np.concatenate([tree.value[:, 0, 0] for tree in trees]).astype(np.float32),
@@ -55,3 +55,9 @@ class FrozenForest:
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], prefix: str) -> "FrozenForest":
         return cls(**{name: arrays[f"{prefix}.{name}"] for name in cls.__dataclass_fields__})
+
+
+def _rounded_down(threshold: np.ndarray) -> np.ndarray:
+    """The largest float32 at or below each threshold: compares to float32 features just as the float64 does."""
+    nearest = threshold.astype(np.float32)
+    return np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)

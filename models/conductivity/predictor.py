@@ -16,14 +16,14 @@ from safetensors.numpy import save as save_arrays
 from ionscout.datasets.errors import BadData
 from ionscout.datasets.structure import Material
 from ionscout.models import arrhenius
-from ionscout.models.conductivity.ensemble import ConductivityEnsemble, EnsembleOutput
+from ionscout.models.conductivity.ensemble import ConductivityEnsemble
 from ionscout.models.conductivity.forest import FrozenForest
 from ionscout.models.conductivity.inputs import composition_features, crystal_features, graph_of
 from ionscout.models.conductivity.network import NetworkConfig
 from ionscout.models.uncertainty import nearest_distance
 
 NAME = "conductivity"
-Path_ = Literal["structure", "composition"]
+Known = Literal["structure", "cell", "composition"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ConductivityPrediction:
         conductivity, lower, upper: S/cm at `temperature_K`; the interval holds `coverage` of new measurements.
         activation_energy: eV.
         in_domain: whether the training data has materials of this kind.
-        path: `structure` when the crystal was used, `composition` when only a formula was known.
+        path: what was known and used: the crystal `structure`, only its `cell`, or only its `composition`.
         model, version: what answered.
     """
 
@@ -45,7 +45,7 @@ class ConductivityPrediction:
     temperature_K: float
     activation_energy: float | None
     in_domain: bool
-    path: Path_
+    path: Known
     model: str
     version: str
     warnings: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class ConductivityPrediction:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What turns raw outputs into intervals; one for each path, measured out of fold.
+    """What turns raw outputs into intervals; one for each kind of input (`Known`), measured out of fold.
 
     Attributes:
         graph_weight: share of the graph ensemble in the mean, the rest is the forest's.
@@ -92,7 +92,7 @@ class ConductivityPredictor:
         card: dict,
     ):
         self.ensemble = ensemble.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        self.forests = {"structure": crystal_forest, "composition": composition_forest}
+        self.forests = {"structure": crystal_forest, "cell": crystal_forest, "composition": composition_forest}
         self.reference_embedding = reference_embedding
         self.calibration = calibration
         self.card = card
@@ -121,7 +121,7 @@ class ConductivityPredictor:
         output = self.ensemble.predict(graphs)
         trees = np.stack([self._trees(material) for material in materials])
         weight = np.array([self.calibration[path_of(material)].graph_weight for material in materials])
-        location, scale = join(output, trees, weight)
+        location, scale = join(output.location, output.deviation, trees.mean(1), trees.var(1), weight)
         energy = arrhenius.activation_energy(location, output.prefactor)
         return RawPrediction(location, scale, energy, nearest_distance(output.embedding, self.reference_embedding))
 
@@ -130,7 +130,7 @@ class ConductivityPredictor:
         return self.forests[path].predict_trees(features_of(material)[None])[0]
 
     def _calibrated(
-        self, raw: RawPrediction, i: int, path: Path_, material: Material, temperature_K: float
+        self, raw: RawPrediction, i: int, path: Known, material: Material, temperature_K: float
     ) -> ConductivityPrediction:
         calibration = self.calibration[path]
         energy = max(0.0, float(raw.energy[i]))  # conduction is activated; below 0 is noise of the prefactor
@@ -151,7 +151,7 @@ class ConductivityPredictor:
             temperature_K=float(temperature_K),
             activation_energy=energy,
             in_domain=in_domain,
-            path=path if material.structure is not None else "composition",
+            path=path,
             model=NAME,
             version=self.version,
             warnings=tuple(notes),
@@ -207,9 +207,11 @@ class ConductivityPredictor:
         (directory / f"{NAME}.json").write_text(json.dumps(self.card, indent=2, sort_keys=True) + "\n")
 
 
-def path_of(material: Material) -> Path_:
-    """Which forest and calibration a material takes: a known cell is enough for `structure`."""
-    return "composition" if material.cell is None else "structure"
+def path_of(material: Material) -> Known:
+    """What is known of a material: decides its forest and its calibration."""
+    if material.structure is not None:
+        return "structure"
+    return "composition" if material.cell is None else "cell"
 
 
 def features_of(material: Material) -> np.ndarray:
@@ -219,16 +221,17 @@ def features_of(material: Material) -> np.ndarray:
     return crystal_features(material.composition, material.cell)
 
 
-def join(output: EnsembleOutput, trees: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+# Repeats of one composition by different laboratories differ by 0.45 decades in the median; no prediction is surer.
+MINIMAL_SCALE = 0.3
+
+
+def join(
+    graph: np.ndarray, deviation: np.ndarray, forest: np.ndarray, tree_variance: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean of ensemble and forest [n], and one scale [n] from both.
 
     The scale adds what the networks expect, how far trees spread, and how far the two models are apart.
     """
-    forest = trees.mean(1)
-    location = weight * output.location + (1 - weight) * forest
-    variance = weight * output.deviation**2 + (1 - weight) * trees.var(1)
-    return location, np.sqrt(variance + weight * (1 - weight) * (output.location - forest) ** 2 + MINIMAL_SCALE**2)
-
-
-# Repeats of one composition differ by 0.45 log units in the median (design of OBELiX): no prediction is surer.
-MINIMAL_SCALE = 0.3
+    location = weight * graph + (1 - weight) * forest
+    variance = weight * deviation**2 + (1 - weight) * tree_variance
+    return location, np.sqrt(variance + weight * (1 - weight) * (graph - forest) ** 2 + MINIMAL_SCALE**2)

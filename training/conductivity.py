@@ -1,0 +1,195 @@
+"""`ionscout train conductivity`: cross-validate, calibrate, fit on everything, record, register."""
+
+import platform
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import mlflow
+import numpy as np
+
+from ionscout.datasets.errors import DataUnavailable
+from ionscout.datasets.sources.base import Measurement, content_hash
+from ionscout.datasets.sources.embedded import Embedded
+from ionscout.datasets.sources.obelix import Obelix
+from ionscout.models.conductivity.predictor import ConductivityPredictor
+from ionscout.training import figures, registry, tracking
+from ionscout.training.config import ConductivityConfig
+from ionscout.training.crossval import OutOfFold, calibrate, cross_validate, fit_ensemble, joined_with, nested
+from ionscout.training.evaluate import score
+from ionscout.training.examples import Examples, make_examples
+from ionscout.training.fit import fit_forests
+from ionscout.training.folds import without_overlap
+
+EXPERIMENT = "conductivity"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """`main` is cross-validated; `extra` only helps to train, never where it overlaps with held-out rows."""
+
+    main: list[Measurement]
+    extra: list[Measurement]
+    description: str
+
+
+def training_data(folder: Path | None = None) -> TrainingData:
+    """OBELiX's training part with the embedded set beside it, or the embedded set alone where OBELiX is missing.
+
+    Raises:
+        DataUnavailable: when a folder was named that has no OBELiX table.
+    """
+    embedded = Embedded().load()
+    try:
+        obelix = Obelix(folder, "train").load()
+    except DataUnavailable:
+        if folder is not None:
+            raise
+        return TrainingData(embedded, [], "embedded")
+    return TrainingData(obelix, embedded, "OBELiX train.csv + embedded")
+
+
+def train(
+    data: TrainingData,
+    config: ConductivityConfig,
+    output: Path | None = None,
+    on_start: Callable[[int], None] = lambda fits: None,
+    on_fit: Callable[[], None] = lambda: None,
+) -> ConductivityPredictor:
+    """Make a predictor, log it to MLflow and register it; write it to `output` as well if given.
+
+    Args:
+        on_start: told how many networks will be fitted; on_fit: called after each.
+    """
+    main = make_examples(data.main, config.network.cutoff)
+    extra = make_examples(data.extra, config.network.cutoff) if data.extra else None
+    on_start(config.members * (config.folds + 1))
+    with tracking.run(EXPERIMENT, "train", _flat(config)) as active:
+        tracking.log_measurements(data.main, "main", f"grouped-{config.folds}-fold-seed-{config.seed}")
+        if data.extra:
+            tracking.log_measurements(data.extra, "extra", "training only, overlap with held-out rows left out")
+        whole, bare = cross_validate(main, config, extra_rows(extra), on_fit)
+        _log_folds(whole, config)
+        everything = joined_with(main, extra)
+        ensemble, _ = fit_ensemble(everything, config, config.seed, on_fit)
+        crystal_forest, composition_forest = fit_forests(everything, config, config.seed)
+        predictor = ConductivityPredictor(
+            ensemble,
+            crystal_forest,
+            composition_forest,
+            ensemble.predict(everything.graphs).embedding,
+            calibrations(whole, bare),
+            _card(data, config, whole, bare, active.info.run_id),
+        )
+        _record(predictor, whole, output)
+    return predictor
+
+
+def extra_rows(extra: Examples | None) -> Callable[[Examples], Examples | None]:
+    """Which further rows may train a fold: those without overlap with what it holds out."""
+
+    def choose(held_out: Examples) -> Examples | None:
+        if extra is None:
+            return None
+        allowed = {id(m) for m in without_overlap(extra.measurements, held_out.measurements)}
+        return extra.rows([i for i, m in enumerate(extra.measurements) if id(m) in allowed])
+
+    return choose
+
+
+def calibrations(whole: OutOfFold, bare: OutOfFold, graph_weight: float | None = None) -> dict:
+    """One calibration for each kind of input. Kinds with too few rows of their own borrow all rows."""
+    chosen = {"composition": calibrate(bare, np.arange(len(bare.label)), graph_weight)}
+    for path in ("structure", "cell"):
+        rows = np.flatnonzero(whole.path == path)
+        chosen[path] = calibrate(whole, rows if len(rows) >= FEWEST else np.arange(len(whole.label)), graph_weight)
+    return chosen
+
+
+FEWEST = 30  # residuals: with fewer, the 90 % quantile is one of the three largest and means little
+
+
+def summary(oof: OutOfFold) -> dict:
+    """Out-of-fold scores of the champion, the graph ensemble alone and the forest alone, over all rows and by path."""
+    honest, graph = nested(oof), nested(oof, 1.0)
+    table: dict = {}
+    for name, location, half in (
+        ("champion", honest.location, honest.half_width),
+        ("graph_only", graph.location, graph.half_width),
+        ("forest_only", oof.forest, None),
+    ):
+        parts = {"all": None} | {path: oof.path == path for path in np.unique(oof.path)}
+        scores = {part: score(location, oof.label, oof.censored, half, rows) for part, rows in parts.items()}
+        table[name] = {part: s.as_dict() for part, s in scores.items() if s is not None}
+    error = np.abs(honest.location - oof.label)
+    table["in_domain"] = {
+        "share": float(honest.in_domain.mean()),
+        "mae_B_inside": float(error[honest.in_domain].mean()),
+        "mae_B_outside": float(error[~honest.in_domain].mean()) if (~honest.in_domain).any() else None,
+    }
+    return table
+
+
+def _card(data: TrainingData, config: ConductivityConfig, whole: OutOfFold, bare: OutOfFold, run_id: str) -> dict:
+    graph_only = calibrations(whole, bare, 1.0)
+    return {
+        "task": "log10 ionic conductivity (S/cm) and activation energy (eV) of lithium electrolytes",
+        "trained_on": data.description,
+        "rows": len(data.main) + len(data.extra),
+        "data_sha256": {"main": content_hash(data.main), "extra": content_hash(data.extra)},
+        "split": f"{config.folds}-fold cross-validation of the main rows, grouped by DOI, seed {config.seed}",
+        "metrics_out_of_fold": {"as given": summary(whole), "formula only": summary(bare)},
+        "graph_only_calibration": {path: vars(values) for path, values in graph_only.items()},
+        "configuration": config.model_dump(),
+        "code_version": metadata.version("ionscout"),
+        "environment": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("torch", "torch-geometric", "pymatgen", "scikit-learn")},
+        },
+        "mlflow_run": run_id,
+        "known_weaknesses": (
+            "Rows of one composition measured by different laboratories differ by 0.45 decades in the median; errors "
+            "of less are luck. Conductivities below 1e-10 S/cm are mostly bounds, so poor conductors are only known "
+            "to be poor. Activation energies rest on the few papers of the embedded set that state one."
+        ),
+    }
+
+
+def _log_folds(oof: OutOfFold, config: ConductivityConfig) -> None:
+    """One nested run a network, with its loss and validation error by epoch."""
+    for fold, fits in enumerate(oof.histories):
+        for member, fitted in enumerate(fits):
+            with mlflow.start_run(run_name=f"fold {fold} member {member}", nested=True):
+                mlflow.log_params({"fold": fold, "member": member, "seed": config.seed + 1000 * (fold + 1) + member})
+                for epoch, (training, validation) in enumerate(fitted.history):
+                    mlflow.log_metrics({"training_loss": training, "validation_mae": validation}, step=epoch)
+                mlflow.log_metric("best_epoch", fitted.best_epoch)
+
+
+def _record(predictor: ConductivityPredictor, oof: OutOfFold, output: Path | None) -> None:
+    honest = nested(oof)
+    for name, figure in (
+        ("parity.png", figures.parity_plot(oof, honest)),
+        ("calibration.png", figures.calibration_plot(oof, honest)),
+        ("losses.png", figures.loss_plot(oof)),
+    ):
+        mlflow.log_figure(figure, name)
+    for model, parts in predictor.card["metrics_out_of_fold"]["as given"].items():
+        flat = {
+            f"{part}/{k}": v for part, values in parts.items() if isinstance(values, dict) for k, v in values.items()
+        }
+        mlflow.log_metrics({f"{model}/{k}": float(v) for k, v in flat.items() if v is not None})
+    with tempfile.TemporaryDirectory() as folder:
+        predictor.save(Path(folder))
+        mlflow.log_dict(predictor.card, "model_card.json")
+        registry.register(Path(folder), predictor.card)
+    if output is not None:
+        predictor.save(output)
+
+
+def _flat(config: ConductivityConfig) -> dict:
+    values = config.model_dump()
+    network: Sequence = list(values.pop("network").items())
+    return values | {f"network.{name}": value for name, value in network}

@@ -1,0 +1,63 @@
+"""Errors under the three label protocols, rank correlation, and how well intervals keep their promise.
+
+Protocols (they differ by 0.2 to 0.3 decades for one model and must not be compared with one another): P sets every
+upper bound to 1e-15 S/cm, as the OBELiX package does; B takes the bound itself; C counts max(0, prediction − bound).
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from scipy.stats import spearmanr
+
+UNMEASURABLE = -15.0  # log10 S/cm: what protocol P puts for every upper bound
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Errors in decades over `n` rows; intervals are absent (None) for models that give none."""
+
+    n: int
+    mae_P: float
+    mae_B: float
+    mae_C: float
+    rmse_P: float
+    spearman: float
+    coverage_90: float | None
+    width_90: float | None
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+def score(
+    prediction: np.ndarray,
+    label: np.ndarray,
+    censored: np.ndarray,
+    half_width: np.ndarray | None = None,
+    rows: np.ndarray | None = None,
+) -> Scores | None:
+    """Score predictions of log10 σ [n] against labels [n] (the bound where censored); None when no row is left.
+
+    An upper bound counts as covered when the interval reaches below it.
+    """
+    keep = np.ones(len(label), dtype=bool) if rows is None else rows
+    if not keep.any():
+        return None
+    prediction, label, censored = prediction[keep], label[keep], censored[keep]
+    label_p = np.where(censored, UNMEASURABLE, label)
+    error = prediction - label
+    coverage = width = None
+    if half_width is not None:
+        half = half_width[keep]
+        coverage = float(np.where(censored, error <= half, np.abs(error) <= half).mean())
+        width = float(2 * half.mean())
+    return Scores(
+        n=len(label),
+        mae_P=float(np.abs(prediction - label_p).mean()),
+        mae_B=float(np.abs(error).mean()),
+        mae_C=float(np.where(censored, np.maximum(0.0, error), np.abs(error)).mean()),
+        rmse_P=float(np.sqrt(((prediction - label_p) ** 2).mean())),
+        spearman=float(spearmanr(prediction, label_p).statistic) if np.ptp(prediction) > 0 else 0.0,
+        coverage_90=coverage,
+        width_90=width,
+    )

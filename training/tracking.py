@@ -1,0 +1,97 @@
+"""MLflow as the record of every training: where it is kept, and one run as a context."""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+
+from ionscout.datasets.settings import settings
+from ionscout.datasets.sources.base import Measurement, content_hash
+
+# (table, column) of the sqlite record that hold absolute artifact addresses.
+_ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+
+
+def use_record() -> str:
+    """Point MLflow at its record and return the address.
+
+    `MLFLOW_TRACKING_URI` wins; the default is `mlruns/mlflow.db` in the home folder, artifacts beside it.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    address = os.environ.get("MLFLOW_TRACKING_URI")
+    if not address:
+        home = settings().home / "mlruns"
+        home.mkdir(parents=True, exist_ok=True)
+        database = home / "mlflow.db"
+        if database.is_file():
+            relocate(database, home / "artifacts")
+        address = f"sqlite:///{database}"
+    mlflow.set_tracking_uri(address)
+    return address
+
+
+def relocate(database: Path, artifacts: Path) -> None:
+    """Mend the artifact addresses of a record that was moved; MLflow stores them as absolute paths."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if "experiments" not in tables:
+            return
+        marker = "/mlruns/artifacts"
+        row = connection.execute(
+            "SELECT artifact_location FROM experiments WHERE artifact_location LIKE ? LIMIT 1", (f"%{marker}%",)
+        ).fetchone()
+        if row is None:
+            return
+        old = row[0][: row[0].index(marker) + len(marker)]
+        new = artifacts.as_uri()
+        if old == new:
+            return
+        for table, column in _ADDRESSES:
+            if table in tables and column in {c[1] for c in connection.execute(f"PRAGMA table_info({table})")}:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {column} LIKE ?",
+                    (new, len(old) + 1, f"{old}%"),
+                )
+
+
+@contextmanager
+def run(experiment: str, name: str, parameters: dict, *, nested: bool = False) -> Iterator[mlflow.ActiveRun]:
+    """Open a run in the record; parameters are logged at once."""
+    address = use_record()
+    if mlflow.get_experiment_by_name(experiment) is None:
+        local = address.startswith("sqlite:///") and "MLFLOW_TRACKING_URI" not in os.environ
+        place = (settings().home / "mlruns" / "artifacts" / experiment).as_uri() if local else None
+        mlflow.create_experiment(experiment, artifact_location=place)
+    mlflow.set_experiment(experiment)
+    with mlflow.start_run(run_name=name, nested=nested) as active:
+        mlflow.log_params(parameters)
+        yield active
+
+
+def log_measurements(measurements: Sequence[Measurement], name: str, split: str) -> None:
+    """Record a data set (columns, size, content hash) and what it was used for."""
+    table = pd.DataFrame(
+        {
+            "id": [m.id for m in measurements],
+            "source": [m.source for m in measurements],
+            "formula": [m.formula for m in measurements],
+            "log10_conductivity": [m.log10_conductivity for m in measurements],
+            "censored": [m.censored for m in measurements],
+            "has_structure": [m.structure is not None for m in measurements],
+        }
+    )
+    # MLflow keeps 36 characters of a digest; the whole hash is a tag.
+    digest = content_hash(measurements)
+    data = mlflow.data.from_pandas(table, name=name, targets="log10_conductivity", digest=digest[:32])
+    mlflow.log_input(data, context=split, tags={"sha256": digest, "split": split})
