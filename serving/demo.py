@@ -81,7 +81,7 @@ def verdict(rows: Sequence[Comparison], coverage: float) -> str:
     held = sum(row.lower <= row.measured <= row.upper for row in rows)
     error = sum(abs(math.log10(row.predicted / row.measured)) for row in rows) / len(rows)
     return (
-        f"{held} of {len(rows)} measured values lie in their {coverage:.0%} interval; mean error {error:.2f} log units.\n"
+        f"{held} of {len(rows)} measured values are inside the {coverage:.0%} interval; mean error {error:.2f} log units.\n"
         "The shipped model was trained on these very crystals, so this shows that the service works, not how accurate "
         "it is: the README has the cross-validated accuracy."
     )

@@ -1,0 +1,109 @@
+"""`ionscout train | evaluate | benchmark`: make models, and measure them."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ionscout.datasets.errors import UnknownName
+
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of the data set; default: IONSCOUT_DATA_DIR.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file; default: the shipped configuration.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
+Reports = Annotated[Path | None, typer.Option("--out", help="Folder for the report (.md and .json).")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("train", no_args_is_help=True)(train)
+    app.command("evaluate", no_args_is_help=True)(evaluate)
+    benchmarks = typer.Typer(help="Measure against the field's benchmarks, baselines beside.", no_args_is_help=True)
+    benchmarks.command("obelix")(benchmark_obelix)
+    app.add_typer(benchmarks, name="benchmark")
+
+
+def train(
+    model: Annotated[str, typer.Argument(help="Which model: conductivity.")],
+    data: Data = None,
+    config: ConfigFile = None,
+    output: Annotated[Path | None, typer.Option("--out", help="Also write weights and card to this folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model with grouped cross-validation, record it in MLflow, and register it.
+
+    The first registered version becomes `champion`, later ones `challenger`.
+    """
+    if model != "conductivity":
+        raise UnknownName(f"Unknown model '{model}'; this command trains: conductivity.")
+    from ionscout.training.conductivity import train as fit
+    from ionscout.training.conductivity import training_data
+    from ionscout.training.config import ConductivityConfig, read_config
+
+    settings = read_config(ConductivityConfig, config, "conductivity")
+    with progress("Fitting networks", quiet=as_json) as (start, advance):
+        predictor = fit(training_data(data), settings, output, start, advance)
+    if as_json:
+        typer.echo(json.dumps(predictor.card, indent=2))
+        return
+    scores = predictor.card["metrics_out_of_fold"]["as given"]
+    typer.echo(f"conductivity {predictor.version}, trained on {predictor.card['trained_on']}; out of fold (decades):")
+    for name in ("champion", "graph_only", "forest_only"):
+        s = scores[name]["all"]
+        typer.echo(f"  {name:12} MAE P {s['mae_P']:.2f}  B {s['mae_B']:.2f}  C {s['mae_C']:.2f}")
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Which model: conductivity.")],
+    csv: Annotated[Path, typer.Option("--data", help="CSV of formula, conductivity_S_cm, …; structures in cifs/.")],
+    uri: Annotated[str | None, typer.Option("--model", help="MLflow model; default: the shipped weights.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a model on your own measurements."""
+    if model != "conductivity":
+        raise UnknownName(f"Unknown model '{model}'; this command evaluates: conductivity.")
+    from ionscout.datasets.sources.user import UserTable
+    from ionscout.training.evaluate import evaluate_measurements
+    from ionscout.training.registry import load_champion
+
+    report = evaluate_measurements(load_champion(uri), UserTable(csv).load())
+    _show(report, as_json, lambda: json.dumps(report, indent=2))
+
+
+def benchmark_obelix(data: Data = None, config: ConfigFile = None, output: Reports = None, as_json: Json = False):
+    """OBELiX: the official test part where the folder has it, else grouped cross-validation of the training part."""
+    from ionscout.training.benchmarks import obelix
+    from ionscout.training.config import ConductivityConfig, read_config
+
+    settings = read_config(ConductivityConfig, config, "conductivity")
+    with progress("Fitting networks", quiet=as_json) as (start, advance):
+        report = obelix.run(data, settings, on_start=start, on_fit=advance)
+    page = obelix.markdown(report, "ionscout benchmark obelix --out benchmarks")
+    if output is not None:
+        write_report(output, "obelix", report, page)
+    _show(report, as_json, lambda: page)
+
+
+@contextmanager
+def progress(label: str, quiet: bool) -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
+    """A progress bar on stderr, as (start with a total, advance by one); silent without a terminal or with --json."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda total: bar.update(task, total=total), lambda: bar.advance(task)
+
+
+def write_report(folder: Path, name: str, report: Any, page: str) -> None:
+    """Write `name.json` and `name.md` into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n")
+    (folder / f"{name}.md").write_text(page)
+
+
+def _show(report: Any, as_json: bool, page: Callable[[], str]) -> None:
+    typer.echo(json.dumps(report, indent=2) if as_json else page())
