@@ -3,6 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,6 +172,31 @@ class TableHull(Hull):
     def __len__(self) -> int:
         return len(self._energy)
 
+    def extended(self, phases: Sequence[Phase], version: str) -> "TableHull":
+        """A copy with further phases of the elements that are already here; known compositions keep their energy."""
+        rows = [(self._key(phase.composition), phase) for phase in phases]
+        new = {key: phase for key, phase in rows if key not in self._number}
+        z = np.array([number for key in new for number, _ in key], dtype=np.int64)
+        fraction = np.array([share for key in new for _, share in key])
+        amount = [phase.composition[Element.from_Z(n)] for key, phase in new.items() for n, _ in key]
+        ends = np.cumsum([len(key) for key in new], dtype=np.int64)
+        grown = copy(self)
+        grown.version = version
+        if not new:
+            return grown
+        grown._start = np.concatenate([self._start, self._start[-1] + ends])
+        grown._z = np.concatenate([self._z, z])
+        grown._amount = np.concatenate([self._amount, amount])
+        grown._fraction = np.concatenate([self._fraction, fraction])
+        grown._energy = np.append(self._energy, [phase.energy for phase in new.values()])
+        gaps = [np.nan if phase.band_gap is None else phase.band_gap for phase in new.values()]
+        grown._gap = np.append(self._gap, gaps)
+        grown._source = self._source + [phase.provenance for phase in new.values()]
+        grown._mask = _masks(grown._z, grown._start)
+        grown._number = self._number | dict(zip(new, range(len(self), len(self) + len(new)), strict=True))
+        grown._phases = {}
+        return grown
+
     def phases(self, elements: Iterable[str]) -> list[Phase]:
         return [self.phase(int(number)) for number in self._within(elements)]
 
@@ -209,9 +235,12 @@ class TableHull(Hull):
         return self._phases[number]
 
     def energy_of(self, composition: Composition) -> float | None:
-        key = tuple(sorted((el.Z, round(composition.get_atomic_fraction(el), _SAME)) for el in composition.elements))
-        number = self._number.get(key)
+        number = self._number.get(self._key(composition))
         return None if number is None else float(self._energy[number])
+
+    @staticmethod
+    def _key(composition: Composition) -> tuple[tuple[int, float], ...]:
+        return tuple(sorted((el.Z, round(composition.get_atomic_fraction(el), _SAME)) for el in composition.elements))
 
     def _within(self, elements: Iterable[str]) -> np.ndarray:
         symbols = set(elements)

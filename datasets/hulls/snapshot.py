@@ -12,6 +12,8 @@ import io
 from pathlib import Path
 
 from ionscout.datasets.errors import BadData, DataUnavailable
+from ionscout.datasets.hulls.anchored import TABLE as ANCHORED
+from ionscout.datasets.hulls.anchored import anchored_phases
 from ionscout.datasets.hulls.base import TableHull
 from ionscout.datasets.settings import settings
 
@@ -19,7 +21,6 @@ NAME = "mp-2019"
 CORRECTION = "Materials Project 2019/20, GGA/GGA+U, legacy corrections"
 FILE = Path("mp_snapshot") / "mp_2019_formation_energies.csv.gz"
 COLUMNS = ("formula", "Ef_eV_atom", "Ed_eV_atom")
-ANCHORED = Path(__file__).with_name("anchored.csv")
 
 
 def find_snapshot() -> Path | None:
@@ -29,11 +30,11 @@ def find_snapshot() -> Path | None:
 
 
 def load_snapshot(path: Path | None = None, anchored: Path | None = ANCHORED) -> TableHull:
-    """Read the snapshot, plus the phases that it lacks from the committed table of anchored energies.
+    """Read the snapshot, plus the phases that it lacks, anchored to its own energies (`datasets.hulls.anchored`).
 
     Args:
         path: the snapshot; by default the data folder's, else the cache's.
-        anchored: table (formula, energy_eV_atom, …) of phases on the snapshot's scale, or None for the bare snapshot.
+        anchored: table of the reactions that anchor new phases, or None for the bare snapshot.
 
     Raises:
         DataUnavailable: there is no snapshot on this machine.
@@ -46,17 +47,11 @@ def load_snapshot(path: Path | None = None, anchored: Path | None = ANCHORED) ->
             "set IONSCOUT_DATA_DIR, or use --hull learned."
         )
     rows, digest = read_table(path)
-    formulas = [row[0] for row in rows]
-    energies = [row[1] for row in rows]
-    provenance = [NAME] * len(rows)
-    version = digest[:12]
-    if anchored is not None and anchored.is_file():
-        extra = read_anchored(anchored)
-        formulas += [formula for formula, _ in extra]
-        energies += [energy for _, energy in extra]
-        provenance += ["anchored"] * len(extra)
-        version += f"+anchored-{hashlib.sha256(anchored.read_bytes()).hexdigest()[:8]}"
-    return TableHull(NAME, version, CORRECTION, formulas, energies, provenance)
+    hull = TableHull(NAME, digest[:12], CORRECTION, [row[0] for row in rows], [row[1] for row in rows], NAME)
+    if anchored is None or not anchored.is_file():
+        return hull
+    reactions = hashlib.sha256(anchored.read_bytes()).hexdigest()
+    return hull.extended(anchored_phases(hull.energy_of, anchored), f"{hull.version}+anchored-{reactions[:8]}")
 
 
 def read_table(path: Path) -> tuple[list[tuple[str, float, float]], str]:
@@ -75,15 +70,3 @@ def read_table(path: Path) -> tuple[list[tuple[str, float, float]], str]:
     except (IndexError, ValueError):
         raise BadData(f"{path.name} has a damaged row after line {reader.line_num - 1}; pull it again.") from None
     return rows, hashlib.sha256(content).hexdigest()
-
-
-def read_anchored(path: Path) -> list[tuple[str, float]]:
-    """(formula, formation energy in eV/atom) of the anchored phases; lines that start with # are comments."""
-    with path.open(newline="") as file:
-        reader = csv.DictReader(line for line in file if not line.startswith("#"))
-        try:
-            return [(row["formula"].strip(), float(row["energy_eV_atom"])) for row in reader]
-        except (KeyError, ValueError, AttributeError):
-            raise BadData(
-                f"{path.name} needs the columns formula and energy_eV_atom, with a number in each row."
-            ) from None

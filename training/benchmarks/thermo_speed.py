@@ -212,9 +212,9 @@ def markdown(result: SpeedResult) -> str:
     return "\n\n".join(
         [
             "# Speed of the thermodynamics",
-            f"Hull {result.hull} {result.hull_version}; loading it takes {result.load_seconds:.1f} s once. Wall times on "
-            f"one core of {result.cores} ({result.machine}), load average {result.load_average:.1f} at the start; ours "
-            f"are medians of {REPEATS} fresh starts. Written by `python -m ionscout.training.benchmarks.thermo_speed`.",
+            f"Hull {result.hull} {result.hull_version}; loading it takes {result.load_seconds:.1f} s once. Wall times "
+            f"on one core of {result.cores} ({result.machine}), load average {result.load_average:.1f} at the start; "
+            f"ours are medians of {REPEATS} fresh starts. Written by `python -m ionscout.training.benchmarks.thermo_speed`.",
             table([*header, "faster from cold", "target", "reached"], rows),
             f"Peak memory {result.memory_MB:.0f} MB, libraries and hull included "
             f"({result.memory_with_oracle_MB:.0f} MB after pymatgen's runs).",
