@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from pymatgen.core import Composition
@@ -11,6 +12,7 @@ from ionscout.datasets.errors import IonscoutError
 from ionscout.datasets.hulls.base import Hull
 from ionscout.models.thermo.interface import Interface, interface
 
+KEPT_INTERFACES = 4096  # pairs kept in memory; one takes about 10 kB
 Progress = Callable[[int, int], None]
 
 
@@ -51,6 +53,24 @@ class InterfaceMatrix:
         )
 
 
+Amounts = tuple[tuple[str, float], ...]
+
+
+def _amounts(composition: Composition) -> Amounts:
+    # A key of its own: pymatgen's hash of a composition knows its elements only.
+    return tuple(sorted((element.symbol, amount) for element, amount in composition.items()))
+
+
+@lru_cache(maxsize=KEPT_INTERFACES)
+def _interface(a: Amounts, b: Amounts, hull: Hull, voltage: float | None) -> Interface:
+    return interface(Composition(dict(a)), Composition(dict(b)), hull, voltage=voltage)
+
+
+def forget_interfaces() -> None:
+    """Drop the pairs kept in memory, for measurements from a cold start."""
+    _interface.cache_clear()
+
+
 def interface_matrix(
     rows: Sequence[Composition],
     columns: Sequence[Composition],
@@ -59,7 +79,9 @@ def interface_matrix(
     voltage: float | None = None,
     progress: Progress | None = None,
 ) -> InterfaceMatrix:
-    """Interfaces of all pairs. A pair that the hull cannot answer keeps its error and does not stop the others.
+    """Interfaces of all pairs; those asked before come from memory.
+
+    A pair that the hull cannot answer keeps its error and does not stop the others.
 
     Args:
         rows, columns: compositions; rows are the electrolytes in the per-electrolyte normalisation.
@@ -72,21 +94,16 @@ def interface_matrix(
         key=lambda pair: tuple(sorted({el.symbol for el in (*rows[pair[0]].elements, *columns[pair[1]].elements)})),
     )
     found: dict[tuple[int, int], Cell] = {}
-    known: dict[tuple[str, str], Cell] = {}
-    row_names, column_names = [formula_text(c) for c in rows], [formula_text(c) for c in columns]
     for done, (i, j) in enumerate(order, start=1):
-        pair = (row_names[i], column_names[j])
-        if pair not in known:
-            try:
-                known[pair] = Cell(interface(rows[i], columns[j], hull, voltage=voltage))
-            except IonscoutError as error:
-                known[pair] = Cell(None, str(error))
-        found[i, j] = known[pair]
+        try:
+            found[i, j] = Cell(_interface(_amounts(rows[i]), _amounts(columns[j]), hull, voltage))
+        except IonscoutError as error:
+            found[i, j] = Cell(None, str(error))
         if progress is not None:
             progress(done, len(order))
     return InterfaceMatrix(
-        rows=tuple(row_names),
-        columns=tuple(column_names),
+        rows=tuple(formula_text(row) for row in rows),
+        columns=tuple(formula_text(column) for column in columns),
         cells=tuple(tuple(found[i, j] for j in range(len(columns))) for i in range(len(rows))),
         hull=hull.name,
         hull_version=hull.version,

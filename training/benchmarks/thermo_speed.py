@@ -18,7 +18,7 @@ from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.hulls import Hull, forget_hulls, load_hull
 from ionscout.models.thermo.equilibrium import forget_systems
 from ionscout.models.thermo.interface import half_delithiated, interface
-from ionscout.models.thermo.matrix import interface_matrix
+from ionscout.models.thermo.matrix import forget_interfaces, interface_matrix
 from ionscout.models.thermo.window import window
 from ionscout.training.benchmarks.oracle import oracle_interface, oracle_window
 from ionscout.training.benchmarks.thermo_report import table, write_report
@@ -144,12 +144,14 @@ def _matrix(hull: Hull) -> Timing:
     columns = [parse_formula(formula) for formula in CATHODES.split()]
     columns += [half_delithiated(column) for column in columns]
     forget_systems()
+    forget_interfaces()
     start = time.process_time()
     found, cold = _timed(lambda: interface_matrix(rows, columns, hull))
     cpu = time.process_time() - start
     failed = sum(cell.interface is None for row in found.cells for cell in row)
     if failed:
         print(f"{failed} of {len(rows) * len(columns)} cells have no answer on this hull", file=sys.stderr)
+    forget_interfaces()
     _, warm = _timed(lambda: interface_matrix(rows, columns, hull))
     elements = {element.symbol for composition in (*rows, *columns) for element in composition.elements}
     return Timing(
@@ -214,7 +216,8 @@ def markdown(result: SpeedResult) -> str:
             "# Speed of the thermodynamics",
             f"Hull {result.hull} {result.hull_version}; loading it takes {result.load_seconds:.1f} s once. Wall times "
             f"on one core of {result.cores} ({result.machine}), load average {result.load_average:.1f} at the start; "
-            f"ours are medians of {REPEATS} fresh starts. Written by `python -m ionscout.training.benchmarks.thermo_speed`.",
+            f"ours are medians of {REPEATS} fresh starts. "
+            "Written by `python -m ionscout.training.benchmarks.thermo_speed`.",
             table([*header, "faster from cold", "target", "reached"], rows),
             f"Peak memory {result.memory_MB:.0f} MB, libraries and hull included "
             f"({result.memory_with_oracle_MB:.0f} MB after pymatgen's runs).",
