@@ -140,8 +140,7 @@ class TableHull(Hull):
         best: dict[tuple, int] = {}
         parsed = [parse_amounts(name, formula) for formula in formulas]
         for row, amounts in enumerate(parsed):
-            total = sum(n for _, n in amounts)
-            key = tuple((z, round(n / total, _SAME)) for z, n in amounts)
+            key = _key(amounts)
             if len(key) == 1 and abs(energy[row]) > _ELEMENT_TOLERANCE:
                 if energy[row] < 0:
                     raise BadData(
@@ -174,7 +173,7 @@ class TableHull(Hull):
 
     def extended(self, phases: Sequence[Phase], version: str) -> "TableHull":
         """A copy with further phases of the elements that are already here; known compositions keep their energy."""
-        rows = [(self._key(phase.composition), phase) for phase in phases]
+        rows = [(_key(_of(phase.composition)), phase) for phase in phases]
         new = {key: phase for key, phase in rows if key not in self._number}
         z = np.array([number for key in new for number, _ in key], dtype=np.int64)
         fraction = np.array([share for key in new for _, share in key])
@@ -235,12 +234,8 @@ class TableHull(Hull):
         return self._phases[number]
 
     def energy_of(self, composition: Composition) -> float | None:
-        number = self._number.get(self._key(composition))
+        number = self._number.get(_key(_of(composition)))
         return None if number is None else float(self._energy[number])
-
-    @staticmethod
-    def _key(composition: Composition) -> tuple[tuple[int, float], ...]:
-        return tuple(sorted((el.Z, round(composition.get_atomic_fraction(el), _SAME)) for el in composition.elements))
 
     def _within(self, elements: Iterable[str]) -> np.ndarray:
         symbols = set(elements)
@@ -255,15 +250,26 @@ class TableHull(Hull):
         return np.flatnonzero((outside[0] | outside[1]) == 0)
 
 
+def _of(composition: Composition) -> list[tuple[int, float]]:
+    return sorted((element.Z, float(amount)) for element, amount in composition.items())
+
+
+def _key(amounts: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """The same for all formula units of one composition."""
+    total = sum([amount for _, amount in amounts])
+    return tuple([(z, round(amount / total, _SAME)) for z, amount in amounts])
+
+
 def parse_amounts(hull: str, formula: str) -> list[tuple[int, float]]:
     """(atomic number, amount) sorted by number. Plain formulas take a fast path, others the full parser."""
-    pairs = _PLAIN.findall(formula)
-    if "".join(symbol + number for symbol, number in pairs) == formula and all(symbol in _Z for symbol, _ in pairs):
-        amounts: dict[int, float] = {}
-        for symbol, number in pairs:
-            amounts[_Z[symbol]] = amounts.get(_Z[symbol], 0.0) + (float(number) if number else 1.0)
-        if amounts and all(amount > 0 for amount in amounts.values()):
-            return sorted(amounts.items())
+    amounts: dict[int, float] = {}
+    matched = 0
+    for symbol, number in _PLAIN.findall(formula):
+        z = _Z.get(symbol, 0)
+        amounts[z] = amounts.get(z, 0.0) + (float(number) if number else 1.0)
+        matched += len(symbol) + len(number)
+    if amounts and matched == len(formula) and 0 not in amounts and min(amounts.values()) > 0:
+        return sorted(amounts.items())
     try:
         return sorted((el.Z, float(n)) for el, n in parse_formula(formula).items())
     except BadFormula as error:
