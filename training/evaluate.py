@@ -4,10 +4,14 @@ Protocols (they differ by 0.2 to 0.3 decades for one model and must not be compa
 upper bound to 1e-15 S/cm, as the OBELiX package does; B takes the bound itself; C counts max(0, prediction − bound).
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy.stats import spearmanr
+
+from ionscout.datasets.sources.base import Measurement
+from ionscout.models.conductivity.predictor import ConductivityPredictor
 
 UNMEASURABLE = -15.0  # log10 S/cm: what protocol P puts for every upper bound
 
@@ -27,6 +31,39 @@ class Scores:
 
     def as_dict(self) -> dict:
         return asdict(self)
+
+
+def evaluate_measurements(predictor: ConductivityPredictor, measurements: Sequence[Measurement]) -> dict:
+    """Score a predictor on measurements, each at its own temperature: over all rows and by what was known.
+
+    Returns `{"model", "version", "rows": [{"id", "formula", "measured", "predicted", "lower", "upper"}], "scores"}`,
+    conductivities in S/cm.
+    """
+    answers = [predictor.predict([m.material()], m.temperature_K)[0] for m in measurements]
+    location = np.log10([a.conductivity for a in answers])
+    half_width = np.log10([a.upper for a in answers]) - location
+    label = np.array([m.log10_conductivity for m in measurements])
+    censored = np.array([m.censored for m in measurements])
+    path = np.array([a.path for a in answers])
+    parts = {"all": np.ones(len(label), dtype=bool)} | {str(name): path == name for name in np.unique(path)}
+    scores = {name: score(location, label, censored, half_width, rows) for name, rows in parts.items()}
+    return {
+        "model": answers[0].model,
+        "version": predictor.version,
+        "scores": {name: s.as_dict() for name, s in scores.items() if s is not None},
+        "rows": [
+            {
+                "id": m.id,
+                "formula": m.formula,
+                "measured": 10**m.log10_conductivity,
+                "censored": m.censored,
+                "predicted": a.conductivity,
+                "lower": a.lower,
+                "upper": a.upper,
+            }
+            for m, a in zip(measurements, answers, strict=True)
+        ],
+    }
 
 
 def score(

@@ -41,6 +41,11 @@ def has_champion(name: str = NAME) -> bool:
     return True
 
 
+def load_champion(uri: str | None = None) -> ConductivityPredictor:
+    """The model at an MLflow address, or the shipped weights when there is none."""
+    return ConductivityPredictor.load() if uri is None else load_registered(uri)
+
+
 def load_registered(uri: str) -> ConductivityPredictor:
     """Load the predictor behind `models:/conductivity@champion` or another MLflow model address.
 

@@ -36,6 +36,8 @@ class UserTable(Source):
             raise BadData(f"{self.csv} cannot be read as CSV ({error}).") from None
         if not {"formula", "conductivity_S_cm"} <= set(table.columns):
             raise BadData(f"{self.csv} needs the columns formula and conductivity_S_cm (S/cm).")
+        if table.empty:
+            raise BadData(f"{self.csv} has no rows; add at least one measurement.")
         return [self._measurement(number, row) for number, row in enumerate(table.to_dict("records"), start=2)]
 
     def card(self) -> str:
