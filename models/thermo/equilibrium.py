@@ -43,6 +43,23 @@ class Decomposition:
     uptake: dict[str, float]
 
 
+def stated_unit(composition: Composition) -> Composition:
+    """The formula unit that answers refer to: whole-number formulas reduced, fractional ones as they were written.
+
+    The cell Li12P4S16 is Li3PS4; but nobody would recognise Li1.3Al0.3Ti1.7(PO4)3 divided by its three phosphorus.
+    """
+    if all(abs(amount - round(amount)) < 1e-6 for amount in composition.values()):
+        return composition.get_reduced_composition_and_factor()[0]
+    return composition
+
+
+def stated_formula(composition: Composition) -> str:
+    """Formula of that unit as text: like those of the products, or with at most four decimals."""
+    unit = stated_unit(composition)
+    whole = all(abs(amount - round(amount)) < 1e-6 for amount in unit.values())
+    return unit.reduced_formula if whole else formula_text(unit)
+
+
 class ChemicalSystem:
     """All phases of a set of elements on one hull, as linear programs.
 
@@ -85,7 +102,7 @@ class ChemicalSystem:
         right = np.array([composition[symbol] for symbol in self.closed], dtype=float)
         if right.sum() <= 0:
             raise InvalidInput(
-                f"{formula_text(composition)} is the reservoir itself; name a compound with another element, "
+                f"{stated_formula(composition)} is the reservoir itself; name a compound with another element, "
                 "or leave out the voltage (or chemical potential)."
             )
         return right

@@ -5,11 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from pymatgen.core import Composition, Element
 
-from ionscout.datasets.composition import formula_text, formula_unit, parse_formula
+from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.errors import NoLithium
 from ionscout.datasets.hulls.base import Hull
 from ionscout.models.thermo.breakpoints import Tangent, segments
-from ionscout.models.thermo.equilibrium import ChemicalSystem, Product, chemical_system, hull_energy
+from ionscout.models.thermo.equilibrium import (
+    ChemicalSystem,
+    Product,
+    chemical_system,
+    hull_energy,
+    stated_formula,
+    stated_unit,
+)
 from ionscout.models.thermo.linear_program import Solution, rounded
 from ionscout.models.thermo.window import LITHIUM, check_voltage
 
@@ -78,9 +85,9 @@ def half_delithiated(cathode: Composition | str) -> Composition:
     Raises:
         BadFormula, NoLithium.
     """
-    composition = formula_unit(parse_formula(cathode) if isinstance(cathode, str) else cathode)
+    composition = stated_unit(parse_formula(cathode) if isinstance(cathode, str) else cathode)
     if composition[LITHIUM] <= 0:
-        raise NoLithium(f"{formula_text(composition)} contains no lithium to take out; use it as it is.")
+        raise NoLithium(f"{stated_formula(composition)} contains no lithium to take out; use it as it is.")
     return Composition({el: n / 2 if el == Element(LITHIUM) else n for el, n in composition.items()})
 
 
@@ -102,7 +109,7 @@ def interface(a: Composition, b: Composition, hull: Hull, *, voltage: float | No
     """
     if voltage is not None:
         check_voltage(voltage)
-    line = _MixingLine(formula_unit(a), formula_unit(b), hull, voltage)
+    line = _MixingLine(stated_unit(a), stated_unit(b), hull, voltage)
     kinks = line.kinks()
     worst = min(kinks, key=lambda kink: kink.energy)
     if worst.energy > -NO_REACTION:
@@ -110,8 +117,8 @@ def interface(a: Composition, b: Composition, hull: Hull, *, voltage: float | No
     total = min(kinks, key=lambda kink: kink.total_energy)
     share = line.closed_share(worst.mixing_ratio)
     return Interface(
-        a=formula_text(line.a),
-        b=formula_text(line.b),
+        a=stated_formula(line.a),
+        b=stated_formula(line.b),
         hull=hull.name,
         hull_version=hull.version,
         correction=hull.correction,
@@ -188,7 +195,7 @@ class _MixingLine:
         if self.potentials is not None:
             held = float(self.system.open_fractions[0, tangent.found.columns] @ tangent.found.amounts)
             lithium = (held - units_a * self.a[LITHIUM] - units_b * self.b[LITHIUM]) * scale
-        reactants = [Product(formula_text(self.a), units_a * scale), Product(formula_text(self.b), units_b * scale)]
+        reactants = [Product(stated_formula(self.a), units_a * scale), Product(stated_formula(self.b), units_b * scale)]
         return Kink(
             mixing_ratio=rounded(all_a / (all_a + all_b)),
             energy=min(rounded(energy), 0.0),

@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 from pymatgen.core import Composition
 
-from ionscout.datasets.composition import formula_text
 from ionscout.datasets.errors import IonscoutError
 from ionscout.datasets.hulls.base import Hull
+from ionscout.models.thermo.equilibrium import stated_formula
 from ionscout.models.thermo.interface import Interface, interface
 
 KEPT_INTERFACES = 4096  # pairs kept in memory; one takes about 10 kB
@@ -102,8 +102,8 @@ def interface_matrix(
         if progress is not None:
             progress(done, len(order))
     return InterfaceMatrix(
-        rows=tuple(formula_text(row) for row in rows),
-        columns=tuple(formula_text(column) for column in columns),
+        rows=tuple(stated_formula(row) for row in rows),
+        columns=tuple(stated_formula(column) for column in columns),
         cells=tuple(tuple(found[i, j] for j in range(len(columns))) for i in range(len(rows))),
         hull=hull.name,
         hull_version=hull.version,

@@ -6,11 +6,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pymatgen.core import Composition
 
-from ionscout.datasets.composition import formula_text, formula_unit
 from ionscout.datasets.errors import InvalidInput, OutOfRange
 from ionscout.datasets.hulls.base import Hull
 from ionscout.models.thermo.breakpoints import Segment, Tangent, segments
-from ionscout.models.thermo.equilibrium import ChemicalSystem, Product, chemical_system, decompose
+from ionscout.models.thermo.equilibrium import (
+    ChemicalSystem,
+    Product,
+    chemical_system,
+    decompose,
+    stated_formula,
+    stated_unit,
+)
 from ionscout.models.thermo.linear_program import Solution, rounded
 
 LITHIUM = "Li"
@@ -117,7 +123,7 @@ def window(composition: Composition, hull: Hull, *, energy: float | None = None)
         UnsupportedElement, DataUnavailable: an element without data on this hull.
         InvalidInput: lithium metal itself.
     """
-    unit = formula_unit(composition)
+    unit = stated_unit(composition)
     if all(element.symbol == LITHIUM for element in unit.elements):
         raise InvalidInput("Lithium metal is the reference electrode and has no window; name a compound.")
     system = chemical_system(hull, unit, open_elements=[LITHIUM])
@@ -161,7 +167,7 @@ def window(composition: Composition, hull: Hull, *, energy: float | None = None)
 
     at_0, at_5 = _step_at(staircase, 0.0), _step_at(staircase, 5.0)
     return Window(
-        formula=formula_text(unit),
+        formula=stated_formula(unit),
         hull=hull.name,
         hull_version=hull.version,
         correction=hull.correction,

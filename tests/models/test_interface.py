@@ -15,7 +15,7 @@ from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.errors import BadFormula, InvalidInput, NoLithium, OutOfRange, UnsupportedElement
 from ionscout.datasets.hulls import load_hull
 from ionscout.datasets.settings import settings
-from ionscout.models.thermo.equilibrium import decompose, hull_energy
+from ionscout.models.thermo.equilibrium import decompose, hull_energy, stated_formula
 from ionscout.models.thermo.interface import half_delithiated, interface
 from ionscout.models.thermo.matrix import interface_matrix
 from ionscout.training.benchmarks.oracle import grand_diagram, oracle_interface, oracle_open_interface, phase_diagram
@@ -176,6 +176,20 @@ def test_an_element_without_data_is_named():
 )
 def test_half_delithiated_cathodes_keep_half_of_their_lithium(cathode, charged):
     assert half_delithiated(cathode) == Composition(charged)
+
+
+@pytest.mark.parametrize(
+    ("written", "stated"),
+    [
+        ("Li12P4S16", "Li3PS4"),
+        ("Li2O2", "Li2O2"),
+        ("LiTi2P3O12", "LiTi2(PO4)3"),
+        ("Li0.5Mn2O4", "Li0.5Mn2O4"),
+        ("Li6.4La3Zr1.4Ta0.6O12", "Li6.4La3Zr1.4Ta0.6O12"),
+    ],
+)
+def test_answers_refer_to_the_formula_as_a_paper_would_write_it(written, stated):
+    assert Composition(stated_formula(parse_formula(written))) == Composition(stated)
 
 
 def test_a_cathode_without_lithium_cannot_be_delithiated():

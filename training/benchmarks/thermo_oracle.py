@@ -11,8 +11,9 @@ from functools import lru_cache
 from pymatgen.analysis.phase_diagram import GrandPotentialPhaseDiagram, PhaseDiagram
 from pymatgen.core import Composition
 
-from ionscout.datasets.composition import formula_text, formula_unit, parse_formula
+from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.hulls import Hull, load_hull
+from ionscout.models.thermo.equilibrium import stated_formula, stated_unit
 from ionscout.models.thermo.interface import interface
 from ionscout.models.thermo.window import window
 from ionscout.training.benchmarks.oracle import (
@@ -201,11 +202,11 @@ def _compare_pair(
     voltage: float,
     tally: _Tally,
 ) -> None:
-    name, pair = formula_text(a), f"{formula_text(a)} | {formula_text(b)}"
+    name, pair = stated_formula(a), f"{stated_formula(a)} | {stated_formula(b)}"
     if "Li" in a:
         mine = window(a, hull)
         # The oracle is asked about the composition that the window is of, should a rounded formula have been balanced.
-        meant = Composition(formula_unit(a).as_dict() | {"Li": formula_unit(a)["Li"] + mine.lithium_shift})
+        meant = Composition(stated_unit(a).as_dict() | {"Li": stated_unit(a)["Li"] + mine.lithium_shift})
         limits = lru_cache(lambda: oracle_window(diagram, meant))
         tally.compare("reduction limit (V)", name, lambda: window(a, hull).reduction_limit, lambda: limits()[0])
         tally.compare("oxidation limit (V)", name, lambda: mine.oxidation_limit, lambda: limits()[1])
