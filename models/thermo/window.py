@@ -242,15 +242,20 @@ def _end_of_lithium(system: ChemicalSystem) -> float:
 
 def _zero_plateau(staircase: list[_Step], unit: Composition) -> tuple[int | None, float]:
     """Which step holds the electrolyte's own lithium, and by how much lithium it misses it."""
-    nearest = min(range(len(staircase)), key=lambda number: abs(staircase[number].uptake))
-    step = staircase[nearest]
-    if abs(step.uptake) <= SAME_LITHIUM * unit.num_atoms:
-        return nearest, step.uptake
-    fractional = any(abs(amount - round(amount)) > 1e-6 for amount in unit.values())
-    wide = step.voltage_high is None or step.voltage_high - step.voltage_low >= ROUNDING_WIDTH
-    if fractional and wide and abs(step.uptake) <= ROUNDING * unit.num_atoms:
-        return nearest, step.uptake
-    return None, 0.0
+    misses = [abs(step.uptake) / unit.num_atoms for step in staircase]
+    nearest = min(range(len(staircase)), key=misses.__getitem__)
+    if misses[nearest] <= SAME_LITHIUM:
+        return nearest, staircase[nearest].uptake
+    if all(abs(amount - round(amount)) < 1e-6 for amount in unit.values()):
+        return None, 0.0
+    windows = [
+        number
+        for number, step in enumerate(staircase)
+        if misses[number] <= ROUNDING
+        and (step.voltage_high is None or step.voltage_high - step.voltage_low >= ROUNDING_WIDTH)
+    ]
+    meant = min(windows, key=misses.__getitem__, default=None)
+    return meant, 0.0 if meant is None else staircase[meant].uptake
 
 
 def _step_at(staircase: list[_Step], voltage: float) -> _Step:

@@ -4,14 +4,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hulls_for_tests import compositions, random_hulls, toy_hull
+from hulls_for_tests import TOY, compositions, random_hulls, toy_hull
 from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from pymatgen.core import Composition
 
 from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.errors import InvalidInput, OutOfRange, UnsupportedElement
-from ionscout.datasets.hulls import load_hull
+from ionscout.datasets.hulls import TableHull, load_hull
 from ionscout.datasets.settings import settings
 from ionscout.models.thermo.window import check_voltage, practical_limits, window
 from ionscout.training.benchmarks.oracle import oracle_window, phase_diagram
@@ -113,6 +113,22 @@ def test_a_rounded_formula_is_balanced_and_says_so():
     assert rounded.lithium_shift == pytest.approx(-0.01)
     assert any("charge balance" in warning for warning in rounded.warnings)
     assert exact.warnings == ()
+
+
+def test_a_rounded_formula_beside_a_narrow_intermediate_still_finds_its_window():
+    # Li3.03PO4 is nearer to an intermediate of 0.05 lithium, stable over 0.1 V only, than to Li3PO4 with its window.
+    intermediate = (20 * 8 * TOY["Li3PO4"] - 0.8) / 161  # reached at 0.8 V
+    rows = TOY | {"Li61P20O80": intermediate}
+    found = window(parse_formula("Li3.03PO4"), TableHull("narrow", "1", "", list(rows), list(rows.values()), "test"))
+    assert any(plateau.voltage_high == pytest.approx(0.8) for plateau in found.plateaus)
+    assert found.lithium_shift == pytest.approx(-0.03)
+    assert found.reduction_limit == pytest.approx(0.8)
+
+
+def test_whole_number_formulas_are_taken_literally():
+    found = window(parse_formula("Li203O100"), HULL)
+    assert found.lithium_shift == 0
+    assert found.reduction_limit == found.oxidation_limit
 
 
 def test_lithium_metal_has_no_window():
