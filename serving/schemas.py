@@ -83,12 +83,15 @@ class Prediction(BaseModel):
 class ModelCard(BaseModel):
     """A model that answers requests, with what it was trained on and how well it does."""
 
-    model_config = ConfigDict(extra="allow")
-
     name: str
     version: str
     source: str = Field(description="`shipped`, or the registry address the model was loaded from.")
-    card: dict[str, Any] = Field(description="The model card: data hashes, split, metrics, code version.")
+    trained_on: str = Field("", description="The data sets, in words.")
+    data_sha256: dict[str, str] = Field(default_factory=dict, description="Content hash of each training set.")
+    metrics: dict[str, Any] = Field(
+        default_factory=dict, description="Out-of-fold scores; errors in decades (log10 of conductivity)."
+    )
+    card: dict[str, Any] = Field(description="The whole model card: split, calibration, configuration, code version.")
 
 
 class ModelList(BaseModel):

@@ -90,8 +90,16 @@ class IonScout:
 
     def model_list(self) -> ModelList:
         card = self.predictor.card
-        name = str(card.get("name", "conductivity"))
-        return ModelList(models=[ModelCard(name=name, version=self.predictor.version, source=self.source, card=card)])
+        model = ModelCard(
+            name=str(card.get("name", "conductivity")),
+            version=self.predictor.version,
+            source=self.source,
+            trained_on=str(card.get("trained_on", "")),
+            data_sha256=card.get("data_sha256", {}),
+            metrics=card.get("metrics_out_of_fold", {}),
+            card=card,
+        )
+        return ModelList(models=[model])
 
     @bentoml.api(route="/predict")
     @answers_problems

@@ -74,8 +74,10 @@ def test_models_name_version_data_and_metrics(client):
     assert model.name == "conductivity"
     assert model.source == "shipped"
     assert model.version == client.predict(formula="Li2O").conductivity.version
-    assert "data" in " ".join(model.card)
-    assert "metrics" in model.card
+    assert model.trained_on
+    assert all(len(digest) == 64 for digest in model.data_sha256.values())
+    assert model.data_sha256
+    assert model.metrics
 
 
 def test_bentoml_client_works(server):
