@@ -1,5 +1,6 @@
 """Tabulated properties of the elements: what a network knows of an element that it has rarely seen."""
 
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -21,8 +22,10 @@ def element_table() -> np.ndarray:
     Source: the element data of pymatgen.
     """
     raw = np.full((HEAVIEST + 1, len(PROPERTIES)), np.nan)
-    for z in range(1, HEAVIEST + 1):
-        raw[z] = [np.nan if value is None else float(value) for value in _properties(Element.from_Z(z))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # noble gases have no electronegativity; that is what the mean is for
+        for z in range(1, HEAVIEST + 1):
+            raw[z] = [np.nan if value is None else float(value) for value in _properties(Element.from_Z(z))]
     mean, deviation = np.nanmean(raw, axis=0), np.nanstd(raw, axis=0)
     return np.nan_to_num((raw - mean) / deviation)
 

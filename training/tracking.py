@@ -37,7 +37,9 @@ def use_record() -> str:
         if database.is_file():
             relocate(database, home / "artifacts")
         address = f"sqlite:///{database}"
-    mlflow.set_tracking_uri(address)
+        mlflow.set_tracking_uri(address)
+        # MLflow writes the address into the environment, where it would pass for the user's wish from then on.
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
     return address
 
 

@@ -1,0 +1,174 @@
+"""The conductivity models: invariances, physics of the Arrhenius law, storage without pickles."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymatgen.core import Composition, Lattice, Structure
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+
+from ionscout.datasets.errors import BadData
+from ionscout.datasets.sources.embedded import demo_crystals
+from ionscout.datasets.structure import material_from_structure, parse_material
+from ionscout.models import arrhenius
+from ionscout.models.conductivity.ensemble import ConductivityEnsemble
+from ionscout.models.conductivity.forest import FrozenForest
+from ionscout.models.conductivity.inputs import batch_of, graph_of
+from ionscout.models.conductivity.network import ConductivityNetwork, NetworkConfig
+from ionscout.models.conductivity.predictor import ConductivityPredictor
+
+
+def halide(chlorine: float = 0.5, lithium: float = 0.8) -> Structure:
+    return Structure.from_spacegroup(
+        "Fm-3m",
+        Lattice.cubic(5.3),
+        [{"Li": lithium}, {"Cl": chlorine, "Br": 1 - chlorine}],
+        [[0, 0, 0], [0.5] * 3],
+    )
+
+
+def embedding(network: ConductivityNetwork, structure: Structure) -> torch.Tensor:
+    with torch.no_grad():
+        return network.embed(batch_of([graph_of(structure.composition, structure, network.config.cutoff)]))[0]
+
+
+@pytest.fixture(scope="module")
+def network() -> ConductivityNetwork:
+    torch.manual_seed(1)
+    return ConductivityNetwork().eval()
+
+
+@pytest.fixture(scope="module")
+def shipped() -> ConductivityPredictor:
+    return ConductivityPredictor.load()
+
+
+@pytest.mark.parametrize("scaling", [(2, 1, 1), (1, 2, 3)])
+def test_a_supercell_gives_the_same_embedding(network, scaling):
+    torch.testing.assert_close(embedding(network, halide()), embedding(network, halide() * scaling))
+
+
+def test_site_order_does_not_matter(network):
+    structure = halide() * (2, 1, 1)
+    turned = Structure.from_sites(list(structure)[::-1])
+    torch.testing.assert_close(embedding(network, structure), embedding(network, turned), atol=1e-5, rtol=1e-4)
+
+
+def test_occupancy_enters_as_it_is(network):
+    half, most, full = (embedding(network, halide(lithium=x)) for x in (0.5, 0.8, 1.0))
+    assert not torch.allclose(half, most, atol=1e-4)
+    assert not torch.allclose(most, full, atol=1e-4)
+    # A mixture lies between its ends instead of jumping, as rounding would make it.
+    step = (embedding(network, halide(0.50)) - embedding(network, halide(0.51))).norm()
+    assert 0 < step < 0.1 * (embedding(network, halide(0.0)) - embedding(network, halide(1.0))).norm()
+
+
+def test_structure_and_formula_take_different_paths_through_one_network(network):
+    structure = halide()
+    composition = structure.composition
+    bare = batch_of([graph_of(composition, None, network.config.cutoff)])
+    with torch.no_grad():
+        assert not torch.allclose(network.embed(bare)[0], embedding(network, structure), atol=1e-4)
+
+
+def test_batching_does_not_change_a_prediction():
+    torch.manual_seed(0)
+    ensemble = ConductivityEnsemble(NetworkConfig(), 2)
+    graphs = [graph_of(Composition(f), None, 5.0) for f in ("LiCl", "Li3PS4")]
+    graphs += [graph_of(s.composition, s, 5.0) for s in (halide(), halide(0.1))]
+    together = ensemble.predict(graphs).location
+    apart = [ensemble.predict([graph]).location[0] for graph in graphs]
+    np.testing.assert_allclose(together, apart, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [RandomForestRegressor, ExtraTreesRegressor])
+def test_a_frozen_forest_predicts_what_scikit_learn_does(kind):
+    rng = np.random.default_rng(0)
+    features, label = rng.random((200, 7)).round(2), rng.random(200)
+    forest = kind(20, random_state=0).fit(features, label)
+    queries = rng.random((300, 7)).round(2)
+    frozen = FrozenForest.from_sklearn(forest)
+    np.testing.assert_allclose(frozen.predict_trees(queries).mean(1), forest.predict(queries), atol=1e-6)
+    again = FrozenForest.from_arrays(frozen.arrays("x"), "x")
+    np.testing.assert_array_equal(again.predict_trees(queries), frozen.predict_trees(queries))
+
+
+@given(st.floats(-12, -1), st.floats(0.05, 1.2), st.floats(200, 600))
+def test_the_arrhenius_law_is_the_textbook_one(log_conductivity, energy, temperature):
+    k = 8.617333262e-5
+    prefactor = 10**log_conductivity * 298.15 * np.exp(energy / (k * 298.15))
+    expected = np.log10(prefactor / temperature) - energy / (k * temperature) / np.log(10)
+    assert arrhenius.at_temperature(log_conductivity, energy, temperature) == pytest.approx(expected, abs=1e-6)
+    assert arrhenius.activation_energy(log_conductivity, np.log10(prefactor)) == pytest.approx(energy, abs=1e-6)
+
+
+def test_shipped_weights_answer_for_disordered_crystals_with_ordered_intervals(shipped):
+    for crystal in demo_crystals():
+        (answer,) = shipped.predict([parse_material(crystal.cif)])
+        assert 0 < answer.lower < answer.conductivity < answer.upper < 1e4
+        assert answer.path == "structure"
+        assert answer.coverage == 0.9
+        assert answer.version == shipped.version
+
+
+def test_hot_conducts_better_and_far_from_room_temperature_is_less_sure(shipped):
+    material = parse_material(demo_crystals()[0].cif)
+    cold, room, hot = (shipped.predict([material], t)[0] for t in (250.0, 298.15, 450.0))
+    assert cold.conductivity < room.conductivity < hot.conductivity
+    assert np.log10(hot.upper / hot.lower) > np.log10(room.upper / room.lower)
+
+
+def test_a_formula_is_answered_and_says_that_it_is_one(shipped):
+    (answer,) = shipped.predict([parse_material("Li6PS5Cl")])
+    assert answer.path == "composition"
+    assert any("composition alone" in note for note in answer.warnings)
+
+
+def test_an_alien_is_flagged(shipped):
+    """Nothing like a lithium–noble-metal alloy is in the training data; LLZO is."""
+    alien = shipped.predict([parse_material("LiPt3Rh4Au2")])[0]
+    known = shipped.predict([parse_material(demo_crystals()[0].cif)])[0]
+    assert not alien.in_domain
+    assert any("training data" in note for note in alien.warnings)
+    assert known.in_domain
+
+
+@settings(max_examples=10, deadline=None)
+@given(scaling=st.sampled_from([(2, 1, 1), (1, 1, 2), (2, 2, 1)]))
+def test_the_answer_does_not_depend_on_the_cell(shipped, scaling):
+    material = parse_material(demo_crystals()[2].cif)
+    larger = material_from_structure(material.structure * scaling)
+    one, two = shipped.predict([material, larger])
+    assert np.log10(one.conductivity) == pytest.approx(np.log10(two.conductivity), abs=1e-3)
+
+
+def test_a_saved_predictor_is_the_same_predictor(shipped, tmp_path):
+    shipped.save(tmp_path)
+    again = ConductivityPredictor.load(tmp_path)
+    material = parse_material("Li3YCl6")
+    assert again.version == shipped.version
+    assert again.predict([material]) == shipped.predict([material])
+    assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".json"}
+
+
+def test_damaged_or_foreign_weights_are_refused(shipped, tmp_path):
+    shipped.save(tmp_path)
+    weights = tmp_path / "conductivity.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x00\x01")
+    with pytest.raises(BadData, match="card"):
+        ConductivityPredictor.load(tmp_path)
+    weights.unlink()
+    with pytest.raises(BadData, match="train"):
+        ConductivityPredictor.load(tmp_path)
+
+
+def test_the_card_says_what_the_model_is_made_of(shipped):
+    card = shipped.card
+    assert card["weights_sha256"].startswith(card["version"])
+    assert set(card["data_sha256"]) == {"main", "extra"}
+    assert card["metrics_out_of_fold"]["as given"]["champion"]["all"]["n"] == 478
+    assert card["known_weaknesses"]
+    json.dumps(card, allow_nan=False)
