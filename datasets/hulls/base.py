@@ -1,6 +1,5 @@
 """What a hull is: a named, versioned set of (composition, formation energy, provenance) with one energy scale."""
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from copy import copy
@@ -9,13 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from pymatgen.core import Composition, Element
 
-from ionscout.datasets.composition import parse_formula
-from ionscout.datasets.errors import BadData, BadFormula, UnsupportedElement
+from ionscout.datasets.errors import BadData, UnsupportedElement
+from ionscout.datasets.hulls.amounts import ATOMIC_NUMBERS, amounts_of, composition_key, parse_amounts
 
-_PLAIN = re.compile(r"([A-Z][a-z]?)(\d+\.?\d*)?")
-_Z = {element.symbol: element.Z for element in Element if element.Z <= 118}
 _ELEMENT_TOLERANCE = 1e-6  # eV/atom; formation energies of elements are 0 by definition
-_SAME = 6  # decimals of an atomic fraction within which two compositions are one
 
 
 @dataclass(frozen=True)
@@ -140,7 +136,7 @@ class TableHull(Hull):
         best: dict[tuple, int] = {}
         parsed = [parse_amounts(name, formula) for formula in formulas]
         for row, amounts in enumerate(parsed):
-            key = _key(amounts)
+            key = composition_key(amounts)
             if len(key) == 1 and abs(energy[row]) > _ELEMENT_TOLERANCE:
                 if energy[row] < 0:
                     raise BadData(
@@ -173,7 +169,7 @@ class TableHull(Hull):
 
     def extended(self, phases: Sequence[Phase], version: str) -> "TableHull":
         """A copy with further phases of the elements that are already here; known compositions keep their energy."""
-        rows = [(_key(_of(phase.composition)), phase) for phase in phases]
+        rows = [(composition_key(amounts_of(phase.composition)), phase) for phase in phases]
         new = {key: phase for key, phase in rows if key not in self._number}
         z = np.array([number for key in new for number, _ in key], dtype=np.int64)
         fraction = np.array([share for key in new for _, share in key])
@@ -202,7 +198,7 @@ class TableHull(Hull):
     def compositions(self, containing: str | None = None) -> list[str]:
         numbers: Iterable[int] = range(len(self))
         if containing is not None:
-            word, bit = divmod(_Z[containing], 64)
+            word, bit = divmod(ATOMIC_NUMBERS[containing], 64)
             numbers = np.flatnonzero((self._mask[word] >> np.uint64(bit)) & np.uint64(1))
         return [self.phase(int(number)).formula for number in numbers]
 
@@ -210,7 +206,7 @@ class TableHull(Hull):
         symbols = tuple(sorted(set(elements)))
         numbers = self._within(symbols)
         row_of = np.full(128, -1)
-        row_of[[_Z[symbol] for symbol in symbols]] = range(len(symbols))
+        row_of[[ATOMIC_NUMBERS[symbol] for symbol in symbols]] = range(len(symbols))
         counts = self._start[numbers + 1] - self._start[numbers]
         column = np.repeat(np.arange(len(numbers)), counts)
         entry = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + self._start[numbers][column]
@@ -234,7 +230,7 @@ class TableHull(Hull):
         return self._phases[number]
 
     def energy_of(self, composition: Composition) -> float | None:
-        number = self._number.get(_key(_of(composition)))
+        number = self._number.get(composition_key(amounts_of(composition)))
         return None if number is None else float(self._energy[number])
 
     def _within(self, elements: Iterable[str]) -> np.ndarray:
@@ -245,35 +241,9 @@ class TableHull(Hull):
                 f"The hull {self.name} holds no phase with {', '.join(unknown)}; "
                 "leave the element out or use another hull (--hull)."
             )
-        inside = _masks(np.array(sorted(_Z[symbol] for symbol in symbols)), np.array([0, len(symbols)]))
+        inside = _masks(np.array(sorted(ATOMIC_NUMBERS[symbol] for symbol in symbols)), np.array([0, len(symbols)]))
         outside = [self._mask[word] & ~inside[word] for word in (0, 1)]
         return np.flatnonzero((outside[0] | outside[1]) == 0)
-
-
-def _of(composition: Composition) -> list[tuple[int, float]]:
-    return sorted((element.Z, float(amount)) for element, amount in composition.items())
-
-
-def _key(amounts: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
-    """The same for all formula units of one composition."""
-    total = sum([amount for _, amount in amounts])
-    return tuple([(z, round(amount / total, _SAME)) for z, amount in amounts])
-
-
-def parse_amounts(hull: str, formula: str) -> list[tuple[int, float]]:
-    """(atomic number, amount) sorted by number. Plain formulas take a fast path, others the full parser."""
-    amounts: dict[int, float] = {}
-    matched = 0
-    for symbol, number in _PLAIN.findall(formula):
-        z = _Z.get(symbol, 0)
-        amounts[z] = amounts.get(z, 0.0) + (float(number) if number else 1.0)
-        matched += len(symbol) + len(number)
-    if amounts and matched == len(formula) and 0 not in amounts and min(amounts.values()) > 0:
-        return sorted(amounts.items())
-    try:
-        return sorted((el.Z, float(n)) for el, n in parse_formula(formula).items())
-    except BadFormula as error:
-        raise BadData(f"The hull {hull} has a row that is not a formula: {error}") from None
 
 
 def _masks(z: np.ndarray, start: np.ndarray) -> np.ndarray:

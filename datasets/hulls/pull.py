@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from ionscout.datasets.errors import BadData, DataUnavailable
-from ionscout.datasets.hulls.base import parse_amounts
+from ionscout.datasets.hulls.amounts import parse_amounts
 from ionscout.datasets.hulls.snapshot import COLUMNS, FILE, read_table
 from ionscout.datasets.settings import settings
 

@@ -3,31 +3,22 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 from pymatgen.core import Composition
 
 from ionscout.datasets.errors import InvalidInput, OutOfRange
 from ionscout.datasets.hulls.base import Hull
-from ionscout.models.thermo.breakpoints import Segment, Tangent, segments
 from ionscout.models.thermo.equilibrium import (
-    ChemicalSystem,
     Product,
     chemical_system,
     decompose,
     stated_formula,
     stated_unit,
 )
-from ionscout.models.thermo.linear_program import Solution, rounded
+from ionscout.models.thermo.linear_program import rounded
+from ionscout.models.thermo.staircase import LITHIUM, SAME_LITHIUM, Step, lithium_staircase, step_at, zero_step
 
-LITHIUM = "Li"
 LOWEST, HIGHEST = -1.0, 8.0  # V; beyond, no electrode of a lithium cell works
-# Fractional formulas are rounded or refined: Li0.33La0.56TiO3 carries 0.01 lithium too much for La2/3-xLi3xTiO3,
-# and strictly speaking sits on the reduction plateau. When a plateau of a real window's width lies within this share of
-# the atoms, a fractional formula is taken to mean it, with a warning. Formulas of whole numbers are taken as they are.
-ROUNDING = 0.004
-ROUNDING_WIDTH = 0.3  # V; narrower plateaus are intermediate equilibria, not windows
 METASTABLE = 0.001  # eV/atom above hull from which a warning is worth its line
-SAME_LITHIUM = 1e-6  # atoms per atom; differences below are rounding of the solver
 
 
 @dataclass(frozen=True)
@@ -127,10 +118,10 @@ def window(composition: Composition, hull: Hull, *, energy: float | None = None)
     if all(element.symbol == LITHIUM for element in unit.elements):
         raise InvalidInput("Lithium metal is the reference electrode and has no window; name a compound.")
     system = chemical_system(hull, unit, open_elements=[LITHIUM])
-    staircase = _staircase(system, unit)
+    staircase = lithium_staircase(system, unit)
 
     warnings = []
-    zero, shift = _zero_plateau(staircase, unit)
+    zero, shift = zero_step(staircase, unit)
     corrected = abs(shift) > SAME_LITHIUM * unit.num_atoms
     if zero is None:
         warnings.append("The composition lies between two equilibria that differ in lithium: its window has no width.")
@@ -154,7 +145,7 @@ def window(composition: Composition, hull: Hull, *, energy: float | None = None)
         warnings.append(f"The compound lies {1000 * above:.0f} meV/atom above its equilibrium products.")
     own_energy += (above or 0.0) * unit.num_atoms
 
-    def plateau(step: _Step) -> Plateau:
+    def plateau(step: Step) -> Plateau:
         far = step.voltage_low if step.uptake > 0 or step.voltage_high is None else step.voltage_high
         inside = zero is not None and step is staircase[zero]
         return Plateau(
@@ -165,7 +156,7 @@ def window(composition: Composition, hull: Hull, *, energy: float | None = None)
             energy=rounded(step.energy_at(far, own_energy) / unit.num_atoms),
         )
 
-    at_0, at_5 = _step_at(staircase, 0.0), _step_at(staircase, 5.0)
+    at_0, at_5 = step_at(staircase, 0.0), step_at(staircase, 5.0)
     return Window(
         formula=stated_formula(unit),
         hull=hull.name,
@@ -185,81 +176,6 @@ def window(composition: Composition, hull: Hull, *, energy: float | None = None)
         lithium_shift=rounded(shift) if corrected else 0.0,
         warnings=tuple(warnings),
     )
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One step of the staircase: lithium uptake per formula unit between two voltages."""
-
-    voltage_low: float
-    voltage_high: float | None
-    uptake: float
-    products: tuple[Product, ...]
-    formation: float  # eV per formula unit of electrolyte, of the products
-
-    def energy_at(self, voltage: float, own_energy: float) -> float:
-        """Energy of the reaction at a voltage, eV per formula unit: E(products) − E(electrolyte) − uptake · μ_Li."""
-        return self.formation - own_energy + self.uptake * voltage
-
-
-def _staircase(system: ChemicalSystem, unit: Composition) -> list[_Step]:
-    """All equilibria from lithium metal upwards, from the breakpoints of −φ(V) per formula unit."""
-    right = system.amounts(unit)
-    total = float(right.sum())
-    top = _end_of_lithium(system)
-
-    def evaluate(voltage: float) -> Tangent[Solution]:
-        solution = system.solve(right / total, np.array([-voltage]))
-        held = float((system.open_fractions[0, solution.columns] * solution.amounts).sum())
-        return Tangent(voltage, -solution.objective, -held, solution)
-
-    def step(segment: Segment[Solution]) -> _Step:
-        solution = segment.line.found
-        atoms = replace(solution, amounts=solution.amounts * total)
-        return _Step(
-            voltage_low=rounded(segment.low),
-            voltage_high=None if segment.high >= top else rounded(segment.high),
-            uptake=float(system.uptake(atoms, unit)[0]),
-            products=system.products(atoms),
-            formation=float(system.energies[solution.columns] @ atoms.amounts),
-        )
-
-    return [step(segment) for segment in segments(evaluate, 0.0, top)]
-
-
-def _end_of_lithium(system: ChemicalSystem) -> float:
-    """A voltage above which no phase with lithium is in any equilibrium of the system.
-
-    Per closed atom, giving up a phase gains at least the smallest lithium content times the voltage, and costs at most
-    the range of all energies.
-    """
-    content = system.open_fractions[0]
-    closed = 1 - content
-    held = (content / closed)[content > 0]
-    energies = system.energies / closed
-    return 1.0 if not len(held) else 1.0 + float(np.ptp(energies) / held.min())
-
-
-def _zero_plateau(staircase: list[_Step], unit: Composition) -> tuple[int | None, float]:
-    """Which step holds the electrolyte's own lithium, and by how much lithium it misses it."""
-    misses = [abs(step.uptake) / unit.num_atoms for step in staircase]
-    nearest = min(range(len(staircase)), key=misses.__getitem__)
-    if misses[nearest] <= SAME_LITHIUM:
-        return nearest, staircase[nearest].uptake
-    if all(abs(amount - round(amount)) < 1e-6 for amount in unit.values()):
-        return None, 0.0
-    windows = [
-        number
-        for number, step in enumerate(staircase)
-        if misses[number] <= ROUNDING
-        and (step.voltage_high is None or step.voltage_high - step.voltage_low >= ROUNDING_WIDTH)
-    ]
-    meant = min(windows, key=misses.__getitem__, default=None)
-    return meant, 0.0 if meant is None else staircase[meant].uptake
-
-
-def _step_at(staircase: list[_Step], voltage: float) -> _Step:
-    return next(step for step in reversed(staircase) if step.voltage_low <= voltage)
 
 
 def practical_limits(found: Window, hull: Hull, insulates: Callable[[str], bool]) -> Window:

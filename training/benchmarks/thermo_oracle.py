@@ -24,9 +24,9 @@ from ionscout.training.benchmarks.oracle import (
     oracle_window,
     phase_diagram,
 )
+from ionscout.training.benchmarks.tally import TOLERANCE, Agreement, Case, Tally
 from ionscout.training.benchmarks.thermo_report import table, write_report
 
-TOLERANCE = 1e-6  # V and eV/atom
 # Chemical systems and how many pairs are drawn from each; three of them have eight elements.
 SYSTEMS = (
     ("Li P S", 20),
@@ -49,28 +49,6 @@ FRACTIONAL = ("Li9.54Si1.74P1.44S11.7Cl0.3", "Li6.4La3Zr1.4Ta0.6O12", "Li1.5Al0.
 
 
 @dataclass(frozen=True)
-class Case:
-    """One comparison beyond the tolerance, or one that pymatgen did not finish."""
-
-    kind: str
-    question: str
-    ours: float | None
-    oracle: float | None
-    note: str
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far two answers lie apart, over all comparisons of one kind."""
-
-    kind: str
-    n: int
-    largest: float
-    beyond_tolerance: int
-    oracle_failed: int
-
-
-@dataclass(frozen=True)
 class OracleResult:
     hull: str
     hull_version: str
@@ -83,52 +61,6 @@ class OracleResult:
 
     def as_dict(self) -> dict:
         return asdict(self)
-
-
-class _Tally:
-    """Collects comparisons."""
-
-    def __init__(self) -> None:
-        self.deviations: dict[str, list[float]] = {}
-        self.failures: dict[str, int] = {}
-        self.cases: list[Case] = []
-        self.seconds = [0.0, 0.0]
-
-    def compare(
-        self, kind: str, question: str, ours: Callable[[], float | None], oracle: Callable[[], float | None]
-    ) -> None:
-        start = time.perf_counter()
-        mine = ours()
-        middle = time.perf_counter()
-        try:
-            theirs = oracle()
-        except Exception as error:  # pymatgen raises many kinds where its construction breaks down
-            self.failures[kind] = self.failures.get(kind, 0) + 1
-            note = f"pymatgen: {type(error).__name__}: {' '.join(str(error).split())[:120]}"
-            self.cases.append(Case(kind, question, mine, None, note))
-            return
-        finally:
-            self.seconds[0] += middle - start
-            self.seconds[1] += time.perf_counter() - middle
-        if mine is None or theirs is None:
-            deviation = 0.0 if mine is None and theirs is None else float("inf")
-        else:
-            deviation = abs(mine - theirs)
-        self.deviations.setdefault(kind, []).append(deviation)
-        if deviation > TOLERANCE:
-            self.cases.append(Case(kind, question, mine, theirs, ""))
-
-    def agreements(self) -> tuple[Agreement, ...]:
-        return tuple(
-            Agreement(
-                kind=kind,
-                n=len(found),
-                largest=max(found),
-                beyond_tolerance=sum(deviation > TOLERANCE for deviation in found),
-                oracle_failed=self.failures.get(kind, 0),
-            )
-            for kind, found in sorted(self.deviations.items())
-        )
 
 
 def run(
@@ -147,7 +79,7 @@ def run(
     """
     hull = load_hull(hull_name)
     generator = random.Random(seed)
-    tally = _Tally()
+    tally = Tally()
     for elements, pairs in systems:
         if progress is not None:
             progress(elements)
@@ -164,7 +96,7 @@ def run(
     )
 
 
-def compare_system(hull: Hull, elements: list[str], pairs: int, generator: random.Random, tally: _Tally) -> None:
+def compare_system(hull: Hull, elements: list[str], pairs: int, generator: random.Random, tally: Tally) -> None:
     """Draw pairs from one chemical system and compare windows and interfaces."""
     compounds = [phase.composition for phase in hull.phases(elements) if len(phase.composition) > 1]
     fixed = [parse_formula(f) for f in FRACTIONAL]
@@ -200,7 +132,7 @@ def _compare_pair(
     a: Composition,
     b: Composition,
     voltage: float,
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
     name, pair = stated_formula(a), f"{stated_formula(a)} | {stated_formula(b)}"
     if "Li" in a:
