@@ -86,6 +86,7 @@ def summarise(milliseconds: Sequence[float]) -> Latency:
 
 def run(url: str, count: int = 300, advance: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """Measure crystals and a formula against the service at `url`; a report for `benchmarks/latency.json`."""
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None  # above the cores: times are too long
     crystals = measure(url, crystal_requests(), count, advance)
     formulas = measure(url, [Request("formula", 0, {"formula": "Li6PS5Cl"})], max(20, count // 10))
     by_size = {
@@ -101,7 +102,7 @@ def run(url: str, count: int = 300, advance: Callable[[], None] = lambda: None) 
         "formula": asdict(summarise([ms for _, ms in formulas])),
         "distinct_crystals": len({request.name for request, _ in crystals}),
         "model": f"{model['name']} {model['version']}",
-        "machine": {"cores": os.cpu_count(), "load_before": _load(), "python": platform.python_version()},
+        "machine": {"cores": os.cpu_count(), "load_before": load, "python": platform.python_version()},
     }
 
 
@@ -121,8 +122,3 @@ def markdown(report: dict[str, Any], command: str) -> str:
             f"Written by `{command}`.",
         ]
     )
-
-
-def _load() -> float | None:
-    """Processes waiting for a core over the last minute: above the number of cores, times are too long."""
-    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
