@@ -1,1 +1,1 @@
-"""The data set that ionscout carries itself: measured conductivities, crystallographic facts, the CIFs built from them."""
+"""The data set that ionscout carries itself: measured conductivities, crystallographic facts and their CIFs."""

@@ -1,11 +1,12 @@
 """Relax an ordered version of a crystal with CHGNet and map the atoms back onto the asymmetric unit.
 
-`python -m ionscout.datasets.embedded.refine li3ycl6` prints the energy that relaxing at fixed cell gains (a large gain
+`python -m ionscout.datasets.embedded.refine li3ycl6` prints the energy that relaxing gains (a large gain
 means that a coordinate is wrong) and the refined coordinates, which go into the facts file by hand under `refined`.
 """
 
 import sys
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from pymatgen.analysis.ewald import EwaldSummation
@@ -18,7 +19,7 @@ ORDERINGS = 60  # random orderings, of which the one with the lowest point-charg
 # Å; the shortest distance at which both of two partially occupied sites may be filled
 LITHIUM_DISTANCE = 2.2
 # Usual oxidation states; they only rank orderings, so a cell that is slightly charged after rounding does no harm.
-OXIDATION = {
+OXIDATION: dict[str, float] = {
     **dict.fromkeys(("Li",), 1), **dict.fromkeys(("Ba", "Sr", "Zn"), 2),
     **dict.fromkeys(("Al", "Ga", "B", "La", "Y", "Er", "In", "Sc"), 3),
     **dict.fromkeys(("Ti", "Zr", "Hf", "Ge", "Si", "Sn", "C"), 4), **dict.fromkeys(("P", "Ta", "Nb"), 5),
@@ -33,7 +34,6 @@ class Refinement:
     Attributes:
         energy_gain: eV/atom, from the published coordinates to the relaxed ones at fixed cell.
         cell: relaxed a, b, c (Å), alpha, beta, gamma; the stated one when it was held.
-        volume_change: relative, when the cell is free; None when it was held.
         coordinates: relaxed fractional coordinates of the asymmetric unit, by site label.
         shifts: distance of these from the stated ones, Å.
     """
@@ -41,7 +41,6 @@ class Refinement:
     id: str
     energy_gain: float
     cell: tuple[float, ...]
-    volume_change: float | None
     coordinates: dict[str, tuple[float, float, float]]
     shifts: dict[str, float]
 
@@ -74,12 +73,12 @@ def refine(facts: CrystalFacts, *, free_cell: bool = False, steps: int = 200, se
     from chgnet.model import CHGNet, StructOptimizer  # heavy import, only needed here
 
     structure, members = order(facts, seed)
-    model = CHGNet.load(verbose=False, use_device="cpu")
+    model: Any = CHGNet.load(verbose=False, use_device="cpu")
     before = float(model.predict_structure(structure)["e"])
     result = StructOptimizer(model=model, use_device="cpu").relax(
         structure, relax_cell=free_cell, steps=steps, fmax=0.05, verbose=False
     )
-    relaxed: Structure = result["final_structure"]
+    relaxed = cast(Structure, result["final_structure"])
     after = float(model.predict_structure(relaxed)["e"])
     displacement = relaxed.frac_coords - structure.frac_coords
     displacement -= np.round(displacement)
@@ -101,8 +100,7 @@ def refine(facts: CrystalFacts, *, free_cell: bool = False, steps: int = 200, se
         coordinates[site.label] = (float(new[0]), float(new[1]), float(new[2]))
         shifts[site.label] = float(np.linalg.norm(lattice.get_cartesian_coords(shift)))
         first += site.multiplicity
-    volume_change = relaxed.volume / structure.volume - 1 if free_cell else None
-    return Refinement(facts.id, before - after, relaxed.lattice.parameters, volume_change, coordinates, shifts)
+    return Refinement(facts.id, before - after, relaxed.lattice.parameters, coordinates, shifts)
 
 
 def _draw(facts: CrystalFacts, average: Structure, rng: np.random.Generator) -> dict[int, str]:
@@ -127,13 +125,18 @@ def _draw(facts: CrystalFacts, average: Structure, rng: np.random.Generator) -> 
     return chosen
 
 
-if __name__ == "__main__":
-    wanted_ids = sys.argv[1:]
+def main(arguments: list[str]) -> None:
+    """Refine the named crystals, or all; `--cell` frees the cell, which tests the published one."""
+    wanted = {a for a in arguments if not a.startswith("-")}
     for crystal in load_facts():
-        if not wanted_ids or crystal.id in wanted_ids:
-            found = refine(crystal, free_cell="--cell" in wanted_ids)
-            print(
-                f"{found.id}: relaxing gains {found.energy_gain:.3f} eV/atom, volume {found.volume_change}, cell {[round(x, 3) for x in found.cell]}"
-            )
-            for label, xyz in found.coordinates.items():
-                print(f"  {label:5s} {xyz[0]:8.4f} {xyz[1]:8.4f} {xyz[2]:8.4f}   moved {found.shifts[label]:.2f} Å")
+        if wanted and crystal.id not in wanted:
+            continue
+        found = refine(crystal, free_cell="--cell" in arguments)
+        print(f"{found.id}: relaxing gains {found.energy_gain:.3f} eV/atom")
+        print("  cell " + " ".join(f"{x:.3f}" for x in found.cell))
+        for label, xyz in found.coordinates.items():
+            print(f"  {label:5s} {xyz[0]:8.4f} {xyz[1]:8.4f} {xyz[2]:8.4f}   moved {found.shifts[label]:.2f} Å")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
