@@ -98,7 +98,7 @@ def write(table: Path = TABLE, structures: Path = STRUCTURES) -> None:
         rows.writerow(["formula", "reaction", "delta_E_eV_atom", "structure", "note"])
         for formula, reaction in REACTIONS.items():
             state = states[formula]
-            CifWriter(state.relaxed.structure, symprec=0.01).write_file(structures / f"{formula}.cif")
+            CifWriter(state.relaxed.structure).write_file(structures / f"{formula}.cif")
             delta = reaction_energy(reaction, formula, states)
             note = f"{state.prototype}; {potential.name} {potential.version}"
             rows.writerow([formula, reaction, f"{delta:.5f}", f"{formula}.cif", note])

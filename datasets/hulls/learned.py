@@ -12,6 +12,7 @@ A test predicts a sample again with the shipped weights and compares.
 
 import csv
 import gzip
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,14 +96,9 @@ def load_learned(path: Path = TABLE, anchored: Path | None = ANCHORED) -> TableH
         BadData: a file is missing or damaged.
     """
     table = read_learned(path)
-    formulas, energies = list(table.formulas), table.energies + table.lifts
-    gaps = table.band_gaps
-    provenance = ["predicted"] * len(formulas)
-    if anchored is not None and anchored.is_file():
-        bare = TableHull(NAME, table.version, CORRECTION, formulas, energies, "predicted", gaps)
-        extra = anchored_phases(bare.energy_of, anchored)
-        formulas += [phase.formula for phase in extra]
-        energies = np.append(energies, [phase.energy for phase in extra])
-        gaps = np.append(gaps, np.full(len(extra), np.nan))
-        provenance += ["anchored"] * len(extra)
-    return TableHull(NAME, table.version, CORRECTION, formulas, energies, provenance, gaps)
+    energies = table.energies + table.lifts
+    hull = TableHull(NAME, table.version, CORRECTION, table.formulas, energies, "predicted", table.band_gaps)
+    if anchored is None or not anchored.is_file():
+        return hull
+    reactions = hashlib.sha256(anchored.read_bytes()).hexdigest()
+    return hull.extended(anchored_phases(hull.energy_of, anchored), f"{hull.version}+anchored-{reactions[:8]}")

@@ -136,6 +136,7 @@ def save_predictor(networks: Sequence[EnergyNet], card: dict, folder: Path = WEI
         save_file({name: value.half() for name, value in network.state_dict().items()}, file)
         content = file.read_bytes()
         digest.update(content)
+        file.chmod(0o644)  # safetensors writes for the owner alone
         files.append({"name": file.name, "sha256": hashlib.sha256(content).hexdigest()})
     for stale in folder.glob("energy-*.safetensors"):
         if stale.name not in {file["name"] for file in files}:

@@ -62,7 +62,8 @@ class CompositionTable:
     @property
     def battery(self) -> np.ndarray:
         """Rows that consist of `BATTERY_ELEMENTS` alone, [N] bool."""
-        return np.isin(self.z, [0, *(Element(symbol).Z for symbol in BATTERY_ELEMENTS)]).all(1)
+        numbers = [0, *(Element(symbol).Z for symbol in BATTERY_ELEMENTS)]
+        return np.asarray(np.isin(self.z, numbers).all(axis=1))
 
     @property
     def known(self) -> np.ndarray:
@@ -72,12 +73,12 @@ class CompositionTable:
     @property
     def stable(self) -> np.ndarray:
         """Rows on the snapshot's hull (decomposition energy ≤ 0), [N] bool."""
-        return self.targets[:, PROPERTIES.index("decomposition_energy")] <= 0
+        return np.less_equal(self.targets[:, PROPERTIES.index("decomposition_energy")], 0)
 
     @property
     def lithium(self) -> np.ndarray:
         """Rows that contain lithium, [N] bool."""
-        return (self.z == 3).any(1)
+        return (self.z == 3).any(axis=1)
 
 
 def load_table(data_dir: Path | None = None) -> CompositionTable:

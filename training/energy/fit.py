@@ -10,6 +10,7 @@ import mlflow
 import numpy as np
 import torch
 import yaml
+from mlflow.data.numpy_dataset import from_numpy
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import load_file, save_file
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from ionscout.datasets.settings import settings
 from ionscout.models.energy.network import PROPERTIES, EnergyNet, EnergyNetConfig
 from ionscout.training.energy.data import CompositionTable, load_table, split_holdout
-from ionscout.training.energy.tracking import track
+from ionscout.training.tracking import run as tracked_run
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "energy.yaml"
 _WARMUP = 0.02  # share of a fit; Muon diverges in the first steps at the full rate
@@ -101,15 +102,26 @@ def run(
     for member in members if members is not None else range(config.members):
         path = fit_folder() / f"{kind}-{member}.safetensors"
         start = fit_folder() / f"holdout-{member}.safetensors"
-        with track("energy", f"{kind}-{member}", asdict(config) | {"fit": kind, "member": member}, table.digest) as log:
-            fitted.append(
-                _fit_member(config, table, train, member, path, None if holdout else start, minutes, quiet, log)
-            )
+        parameters = asdict(config) | {"fit": kind, "member": member, "minutes": minutes}
+        with tracked_run("energy", f"{kind}-{member}", parameters):
+            # MLflow keeps 36 characters of a digest; the whole hash is a tag
+            data = from_numpy(table.targets[train], name="compositions", digest=table.digest[:32])
+            mlflow.log_input(data, context=kind, tags={"sha256": table.digest, "split": f"seed {config.seed}"})
+            fitted.append(_fit_member(config, table, train, member, path, None if holdout else start, minutes, quiet))
             mlflow.log_artifact(str(path))
     return fitted
 
 
-def _fit_member(config, table, train, member, path, start, minutes, quiet, log) -> FittedMember:
+def _fit_member(
+    config: FitConfig,
+    table: CompositionTable,
+    train: np.ndarray,
+    member: int,
+    path: Path,
+    start: Path | None,
+    minutes: float | None,
+    quiet: bool,
+) -> FittedMember:
     seed = config.seed + 1000 * member + (0 if start is None else 1)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -138,7 +150,7 @@ def _fit_member(config, table, train, member, path, start, minutes, quiet, log) 
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[error]}")
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task(path.stem, total=1.0, completed=done, error="")
+        task = bar.add_task(path.stem, total=1.0, error="")
         progress, epoch = done, 0
         while progress < 1:
             errors = []
@@ -172,7 +184,7 @@ def _fit_member(config, table, train, member, path, start, minutes, quiet, log) 
                     saved = time.monotonic()
             if errors:
                 error, epoch = float(np.nanmean(errors)), epoch + 1
-                log({"train_error_meV_atom": 1e3 * error, "progress": progress}, step)
+                mlflow.log_metrics({"train_error_meV_atom": 1e3 * error, "progress": progress}, step=step)
                 bar.update(task, error=f"{1e3 * error:.1f} meV/atom")
                 if not console.is_terminal and not quiet:
                     console.print(f"{path.stem} epoch {epoch} step {step} {progress:.3f} {1e3 * error:.1f} meV/atom")
@@ -204,6 +216,7 @@ def _batches(
     """Random batches of rows with (almost) equal numbers of elements, which leaves next to no padding."""
     counts = np.floor(draws).astype(int) + (rng.random(len(draws)) < draws % 1)
     rows = rng.permutation(np.repeat(np.arange(len(draws)), counts))
+    rows = rows[: max(size, len(rows) // size * size)]  # whole batches only, so that torch.compile sees few shapes
     elements = table.element_count
     rows = rows[np.argsort(elements[rows], kind="stable")]
     batches = [rows[i : i + size] for i in range(0, len(rows), size)]

@@ -1,0 +1,87 @@
+"""The learned hull: always there, predicted by the shipped network, and consistent with what is known to be stable."""
+
+import gzip
+
+import numpy as np
+import pytest
+from pymatgen.core import Composition
+
+from ionscout.datasets.errors import BadData
+from ionscout.datasets.hulls.base import TableHull
+from ionscout.datasets.hulls.learned import LearnedTable, load_learned, read_learned, write_learned
+from ionscout.models.energy import load_predictor
+from ionscout.models.thermo.equilibrium import energy_above_hull
+
+
+@pytest.fixture(scope="module")
+def table() -> LearnedTable:
+    return read_learned()
+
+
+@pytest.fixture(scope="module")
+def hull() -> TableHull:
+    return load_learned()
+
+
+def test_the_table_is_what_the_shipped_network_predicts(table):
+    """So it holds predictions and not the energies of the snapshot."""
+    rows = np.random.default_rng(0).choice(len(table.formulas), 600, replace=False)
+    predicted = load_predictor().predict([table.formulas[i] for i in rows])
+    np.testing.assert_allclose(predicted.formation_energy, table.energies[rows], atol=3e-4)
+    np.testing.assert_allclose(predicted.band_gap, table.band_gaps[rows], atol=0.02)
+    assert predicted.version == table.version
+
+
+def test_every_phase_says_that_it_is_predicted_or_anchored(hull):
+    assert {phase.provenance for phase in hull.phases(["Li", "Y", "Cl"])} == {"predicted", "anchored", "element"}
+    assert load_predictor().version in hull.version
+
+
+def test_common_phases_of_every_electrolyte_family_are_there(hull):
+    for formula in ("Li3PS4", "Li2S", "La2Zr2O7", "Li3PO4", "LiTi2(PO4)3", "Li3YCl6", "LiCoO2", "LiFePO4", "LiNbO3"):
+        assert hull.energy_of(Composition(formula)) is not None, formula
+
+
+def test_only_compounds_off_the_hull_are_lifted(table):
+    assert (table.lifts >= 0).all()
+    assert not table.lifts[table.on_hull].any()
+    assert table.on_hull.sum() > 30_000
+
+
+def test_compounds_known_to_be_unstable_do_not_undercut_the_stable_ones(table):
+    stable = load_learned(anchored=None)
+    rng = np.random.default_rng(1)
+    unstable = np.flatnonzero(~table.on_hull)
+    for row in rng.choice(unstable, 40, replace=False):
+        composition = Composition(table.formulas[row])
+        if len(composition) < 6:
+            assert energy_above_hull(composition, stable) > -2e-4, table.formulas[row]
+
+
+def test_elements_are_at_zero(hull):
+    for symbol in ("Li", "S", "O", "La"):
+        assert hull.energy_of(Composition(symbol)) == 0.0
+
+
+def test_equal_tables_are_equal_files(tmp_path):
+    small = LearnedTable(
+        "energy-x", ["Li2S", "LiS4"], np.array([-1.56, -0.7]), np.array([0, 0.01]), np.ones(2), np.ones(2)
+    )
+    write_learned(small, tmp_path / "a.csv.gz")
+    write_learned(small, tmp_path / "b.csv.gz")
+    assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
+    again = read_learned(tmp_path / "a.csv.gz")
+    assert again.formulas == small.formulas
+    np.testing.assert_allclose(again.lifts, small.lifts)
+
+
+@pytest.mark.parametrize("content", [b"", b"not gzip", gzip.compress(b"#v\nformula,energy\nLi2S,-1\n")])
+def test_a_damaged_table_is_refused(tmp_path, content):
+    (tmp_path / "learned.csv.gz").write_bytes(content)
+    with pytest.raises(BadData, match="install ionscout again"):
+        read_learned(tmp_path / "learned.csv.gz")
+
+
+def test_a_missing_table_is_refused(tmp_path):
+    with pytest.raises(BadData, match="install ionscout again"):
+        read_learned(tmp_path / "nothing.csv.gz")
