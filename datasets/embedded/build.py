@@ -8,6 +8,7 @@ everything that can contradict the paper (multiplicity, composition, charge) is 
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -71,7 +72,7 @@ class CrystalFacts:
     @property
     def number(self) -> int:
         """International number of the space group."""
-        return int(SpaceGroup(self.spacegroup).int_number)
+        return int(space_group(self.spacegroup).int_number)
 
 
 def load_facts() -> list[CrystalFacts]:
@@ -94,7 +95,7 @@ def build_structure(facts: CrystalFacts) -> Structure:
         BadData: a site does not lie on its Wyckoff position, or the cell content is not the stated formula.
     """
     lattice = Lattice.from_parameters(*facts.lattice)
-    group = SpaceGroup(facts.spacegroup)
+    group = space_group(facts.spacegroup)
     if not group.is_compatible(lattice):
         raise BadData(f"{facts.id}: the cell does not fit {facts.spacegroup}; correct the lattice.")
     species: list[Composition] = []
@@ -114,8 +115,7 @@ def build_structure(facts: CrystalFacts) -> Structure:
 
 def write_cif(facts: CrystalFacts) -> str:
     """CIF text of one crystal: symmetry operations plus the asymmetric unit, occupancies as published."""
-    group = SpaceGroup(facts.spacegroup)
-    operations = sorted({_wrapped(op).as_xyz_str() for op in group.symmetry_ops}, key=_identity_first)
+    group = space_group(facts.spacegroup)
     names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
     lines = [f"data_{facts.id}", *(f"# {line}" for line in _comments(facts))]
     lines += [f"_cell_{name} {value:.5f}" for name, value in zip(names, facts.lattice, strict=True)]
@@ -126,7 +126,7 @@ def write_cif(facts: CrystalFacts) -> str:
         f"_cell_formula_units_Z {facts.z}",
         "loop_",
         "_symmetry_equiv_pos_as_xyz",
-        *(f"'{operation}'" for operation in operations),
+        *(f"'{operation}'" for operation in _operations(facts.spacegroup)),
         "loop_",
         "_atom_site_label",
         "_atom_site_type_symbol",
@@ -157,6 +157,18 @@ def build(folder: Path) -> int:
         build_structure(crystal)  # refuses what contradicts itself before anything is written
         (folder / f"{crystal.id}.cif").write_text(write_cif(crystal), encoding="utf-8")
     return len(crystals)
+
+
+@lru_cache
+def space_group(symbol: str) -> SpaceGroup:
+    """pymatgen's space group; building one of 192 operations takes a second, so each is built once."""
+    return SpaceGroup(symbol)
+
+
+@lru_cache
+def _operations(symbol: str) -> tuple[str, ...]:
+    operations = {_wrapped(op).as_xyz_str() for op in space_group(symbol).symmetry_ops}
+    return tuple(sorted(operations, key=_identity_first))
 
 
 def _facts(row: dict) -> CrystalFacts:

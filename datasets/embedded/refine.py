@@ -11,9 +11,8 @@ from typing import Any, cast
 import numpy as np
 from pymatgen.analysis.ewald import EwaldSummation
 from pymatgen.core import Structure
-from pymatgen.symmetry.groups import SpaceGroup
 
-from ionscout.datasets.embedded.build import ORBIT_TOLERANCE, CrystalFacts, build_structure, load_facts
+from ionscout.datasets.embedded.build import ORBIT_TOLERANCE, CrystalFacts, build_structure, load_facts, space_group
 
 ORDERINGS = 60  # random orderings, of which the one with the lowest point-charge energy is relaxed
 # Å; the shortest distance at which both of two partially occupied sites may be filled
@@ -83,7 +82,7 @@ def refine(facts: CrystalFacts, *, free_cell: bool = False, steps: int = 200, se
     displacement = relaxed.frac_coords - structure.frac_coords
     displacement -= np.round(displacement)
     by_member = dict(zip(members, displacement, strict=True))
-    group = SpaceGroup(facts.spacegroup)
+    group = space_group(facts.spacegroup)
     lattice = structure.lattice
     coordinates, shifts, first = {}, {}, 0
     for site in facts.sites:
