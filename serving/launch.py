@@ -23,6 +23,7 @@ SERVICE = "ionscout.serving.service:IonScout"
 SECONDS_TO_START = 120.0  # importing torch and pymatgen on a cold disk takes up to a minute
 SECONDS_TO_STOP = 15.0
 LOG_LINES = 200
+FAILURE = "IONSCOUT_FAILURE_FILE"  # where a worker says why it cannot start; BentoML would start it again for ever
 
 
 class ServiceFailed(IonscoutError):
@@ -62,6 +63,7 @@ def server_environment(home: Path, workers: int = 1) -> dict[str, str]:
         "BENTOML_DO_NOT_TRACK": "True",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "IONSCOUT_WORKERS": str(workers),
+        FAILURE: str(home / "failure.txt"),
         # numpy and torch would each start a thread per core in every request thread
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
     }
@@ -82,6 +84,22 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def give_up(error: IonscoutError) -> None:
+    """Called by a worker that cannot load its models: tell the process that launched it, and end.
+
+    Returns when nobody launched it this way; then the caller raises.
+    """
+    if path := os.environ.get(FAILURE):
+        Path(path).write_text(str(error), encoding="utf-8")
+        os._exit(1)
+
+
+def failure_of(home: Path) -> str | None:
+    """Why a worker gave up, or None."""
+    path = home / "failure.txt"
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 @contextlib.contextmanager
@@ -106,7 +124,7 @@ def running_server(port: int | None = None, seconds: float = SECONDS_TO_START) -
         server = RunningServer(f"http://127.0.0.1:{port}", process)
         threading.Thread(target=_drain, args=(server,), daemon=True).start()
         try:
-            _wait_until_ready(server, seconds)
+            _wait_until_ready(server, home, seconds)
             yield server
         finally:
             stop(process)
@@ -130,9 +148,11 @@ def _drain(server: RunningServer) -> None:
         server.lines.append(line)
 
 
-def _wait_until_ready(server: RunningServer, seconds: float) -> None:
+def _wait_until_ready(server: RunningServer, home: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
+        if reason := failure_of(home):
+            raise ServiceFailed(reason, server.log)
         if server.process.poll() is not None:
             time.sleep(0.2)  # lets the reader thread take the last lines
             raise ServiceFailed(f"The service ended with code {server.process.returncode} on start.", server.log)

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from ionscout.datasets.errors import IonscoutError
 from ionscout.datasets.settings import settings
+from ionscout.serving.launch import give_up
 from ionscout.serving.limits import LimitsMiddleware
 from ionscout.serving.openapi import completed
 from ionscout.serving.problems import ProblemMiddleware, RequestTooLarge, problem_of, problem_response
@@ -77,7 +78,11 @@ class IonScout:
 
         # One thread per request: small graphs gain little from more, and requests run side by side.
         torch.set_num_threads(1)
-        self.predictor = load_predictor()
+        try:
+            self.predictor = load_predictor()
+        except IonscoutError as error:
+            give_up(error)
+            raise
         self.source = settings().model_uri or "shipped"
         self._warm_up()
 

@@ -1,5 +1,6 @@
 """`ionscout serve`: run the HTTP service in the foreground."""
 
+import contextlib
 import signal
 import subprocess
 from typing import Annotated
@@ -19,7 +20,7 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each holds its own copy of the models.")] = 1,
 ) -> None:
     """Serve the models over HTTP until interrupted. API page: http://HOST:PORT/docs.json"""
-    from ionscout.serving.launch import server_command, server_environment, service_home, stop
+    from ionscout.serving.launch import failure_of, server_command, server_environment, service_home, stop
 
     address = "127.0.0.1" if host == "localhost" else host  # BentoML takes addresses only
     _check_free(address, port)
@@ -27,11 +28,17 @@ def serve(
         process = subprocess.Popen(server_command(address, port), cwd=home, env=server_environment(home, workers))
         # A supervisor stops the service by SIGTERM to this process; the child must not outlive it.
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        code = None
         try:
-            code = process.wait()
+            while code is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    code = process.wait(0.5)
+                if reason := failure_of(home):
+                    raise IonscoutError(reason)
         except KeyboardInterrupt:  # the terminal has interrupted the child too
-            stop(process)
             return
+        finally:
+            stop(process)
     if code not in (0, -signal.SIGTERM, -signal.SIGINT):
         raise IonscoutError(f"The service ended with code {code}; its log above says why.")
 

@@ -18,6 +18,13 @@ def test_a_service_that_cannot_start_gives_the_end_of_its_log(monkeypatch):
     assert "boom" in failed.value.log
 
 
+def test_a_model_that_does_not_load_is_named_at_once_and_not_tried_for_ever(monkeypatch, tmp_path):
+    monkeypatch.setenv("IONSCOUT_HOME", str(tmp_path))
+    monkeypatch.setenv("IONSCOUT_MODEL_URI", "models:/nobody@champion")
+    with pytest.raises(ServiceFailed, match="models:/nobody@champion"), running_server():
+        pass
+
+
 def test_a_service_that_never_gets_ready_is_stopped(monkeypatch):
     started = []
     monkeypatch.setattr(
