@@ -1,0 +1,64 @@
+"""Write the tables of the README from the reports under `benchmarks/`, so that no number is typed by hand.
+
+`python -m ionscout.training.benchmarks.readme` from the top of a checkout.
+"""
+
+import json
+import re
+from pathlib import Path
+
+NAMES = {
+    "champion": "**champion** (graph ensemble + forest)",
+    "graph_only": "graph ensemble alone",
+    "random_forest": "random forest of the OBELiX paper",
+    "median": "median of the training labels",
+}
+
+
+def conductivity_table(report: dict) -> str:
+    """Errors of every model over all rows and over rows with CIF."""
+    lines = [
+        "| model | MAE P / B / C, all rows | MAE P / B / C, rows with CIF | Spearman | coverage | width |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, title in NAMES.items():
+        everything, cif = report["models"][name]["all"], report["models"][name]["cif"]
+        errors = (" / ".join(f"{s[k]:.2f}" for k in ("mae_P", "mae_B", "mae_C")) for s in (everything, cif))
+        lines.append(
+            f"| {title} | {' | '.join(errors)} | {everything['spearman']:.2f} "
+            f"| {everything['coverage_90']:.0%} | {everything['width_90']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def filled(text: str, blocks: dict[str, str]) -> str:
+    """Replace what stands between `<!-- NAME -->` and `<!-- /NAME -->`.
+
+    Raises:
+        ValueError: when a block is missing from the text.
+    """
+    for name, content in blocks.items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+        text, count = re.subn(pattern, lambda found: found[1] + content + "\n" + found[2], text, flags=re.DOTALL)
+        if count != 1:
+            raise ValueError(f"the text has {count} blocks '{name}', not one")
+    return text
+
+
+def blocks(benchmarks: Path) -> dict[str, str]:
+    """Every table of the README from its report."""
+    report = json.loads((benchmarks / "obelix.json").read_text())
+    latency = json.loads((benchmarks / "latency.json").read_text())
+    return {
+        "conductivity": conductivity_table(report),
+        "latency": f"Median `/predict` latency for one crystal of up to 100 sites, warm: {latency['crystals']['up to 100 sites']['median_ms']:.0f} ms.",
+    }
+
+
+def main() -> None:
+    readme = Path("README.md")
+    readme.write_text(filled(readme.read_text(), blocks(Path("benchmarks"))))
+
+
+if __name__ == "__main__":
+    main()
