@@ -134,14 +134,10 @@ def _compare_pair(
     voltage: float,
     tally: Tally,
 ) -> None:
-    name, pair = stated_formula(a), f"{stated_formula(a)} | {stated_formula(b)}"
-    if "Li" in a:
-        mine = window(a, hull)
-        # The oracle is asked about the composition that the window is of, should a rounded formula have been balanced.
-        meant = Composition(stated_unit(a).as_dict() | {"Li": stated_unit(a)["Li"] + mine.lithium_shift})
-        limits = lru_cache(lambda: oracle_window(diagram, meant))
-        tally.compare("reduction limit (V)", name, lambda: window(a, hull).reduction_limit, lambda: limits()[0])
-        tally.compare("oxidation limit (V)", name, lambda: mine.oxidation_limit, lambda: limits()[1])
+    for composition in (a, b):
+        if "Li" in composition:
+            _compare_window(hull, diagram, composition, tally)
+    pair = f"{stated_formula(a)} | {stated_formula(b)}"
     tally.compare(
         "closed interface (eV/atom)",
         pair,
@@ -166,6 +162,16 @@ def _compare_pair(
         lambda: interface(a, b, hull, voltage=voltage).total_reaction_energy,
         lambda: open_oracle(total=True).worst,
     )
+
+
+def _compare_window(hull: Hull, diagram: PhaseDiagram, composition: Composition, tally: Tally) -> None:
+    unit, name = stated_unit(composition), stated_formula(composition)
+    mine = window(unit, hull)
+    # The oracle is asked about the composition that the window is of, should a rounded formula have been balanced.
+    meant = Composition(unit.as_dict() | {"Li": unit["Li"] + mine.lithium_shift})
+    limits = lru_cache(lambda: oracle_window(diagram, meant))
+    tally.compare("reduction limit (V)", name, lambda: window(unit, hull).reduction_limit, lambda: limits()[0])
+    tally.compare("oxidation limit (V)", name, lambda: mine.oxidation_limit, lambda: limits()[1])
 
 
 def _largest_gap(hull: Hull, diagram: PhaseDiagram, a: Composition, b: Composition) -> float:
