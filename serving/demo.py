@@ -53,7 +53,7 @@ def run(figure: Path = FIGURE, console: Console | None = None) -> list[Compariso
     console.print(verdict(rows, coverage, models[0].trained_on))
     for crystal in crystals:
         console.print(f"  {crystal.name}: {crystal.reference}", style="dim", highlight=False)
-    prediction_figure(rows, figure, title=f"ionscout demo: {coverage:.0%} intervals beside measured values")
+    prediction_figure(rows, figure, title=f"{coverage:.0%} intervals beside measurements the model was trained on")
     console.print(f"Figure: {figure.resolve()}", soft_wrap=True)
     return rows
 

@@ -39,9 +39,8 @@ def prediction_figure(rows: Sequence[Comparison], path: Path, title: str = "") -
     axes.plot([row.measured for row in ordered], places, "X", color="#c1440e", ms=8, label="measured")
     axes.set_xscale("log")
     axes.set_yticks(list(places), [row.name + ("" if row.in_domain else " *") for row in ordered])
-    axes.set_xlabel(
-        "ionic conductivity at 298 K (S/cm)" + ("" if all(r.in_domain for r in rows) else "   (* out of domain)")
-    )
+    footnote = "" if all(row.in_domain for row in rows) else "   (* out of domain)"
+    axes.set_xlabel(f"ionic conductivity near room temperature (S/cm){footnote}")
     axes.grid(axis="x", color="#dddddd", lw=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
