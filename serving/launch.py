@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -69,6 +70,31 @@ def server_environment(home: Path, workers: int = 1) -> dict[str, str]:
     }
 
 
+def start(host: str, port: int, home: Path, workers: int = 1, captured: bool = False) -> subprocess.Popen:
+    """Start the service; its output goes where this process' goes, or into a pipe when `captured`."""
+    return subprocess.Popen(
+        server_command(host, port),
+        cwd=home,  # BentoML puts its working folder on the import path: keep it empty
+        env=server_environment(home, workers),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if captured else None,
+        stderr=subprocess.STDOUT if captured else None,
+        text=True,
+        errors="replace",
+        preexec_fn=_end_with_parent if _LIBC is not None else None,
+    )
+
+
+# On Linux the kernel stops the service when this process is killed and cannot do it itself.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def _end_with_parent() -> None:
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 @contextlib.contextmanager
 def service_home() -> Iterator[Path]:
     """A folder for BentoML's working files that goes away afterwards, so that none land in the user's home."""
@@ -111,16 +137,7 @@ def running_server(port: int | None = None, seconds: float = SECONDS_TO_START) -
     """
     port = port or free_port()
     with service_home() as home:
-        process = subprocess.Popen(
-            server_command("127.0.0.1", port),
-            cwd=home,  # BentoML puts its working folder on the import path: keep it empty
-            env=server_environment(home),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+        process = start("127.0.0.1", port, home, captured=True)
         server = RunningServer(f"http://127.0.0.1:{port}", process)
         threading.Thread(target=_drain, args=(server,), daemon=True).start()
         try:

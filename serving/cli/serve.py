@@ -20,12 +20,12 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each holds its own copy of the models.")] = 1,
 ) -> None:
     """Serve the models over HTTP until interrupted. API page: http://HOST:PORT/docs.json"""
-    from ionscout.serving.launch import failure_of, server_command, server_environment, service_home, stop
+    from ionscout.serving.launch import failure_of, service_home, start, stop
 
     address = "127.0.0.1" if host == "localhost" else host  # BentoML takes addresses only
     _check_free(address, port)
     with service_home() as home:
-        process = subprocess.Popen(server_command(address, port), cwd=home, env=server_environment(home, workers))
+        process = start(address, port, home, workers)
         # A supervisor stops the service by SIGTERM to this process; the child must not outlive it.
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         code = None

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,36 @@ def test_a_service_that_never_gets_ready_is_stopped(monkeypatch):
     with pytest.raises(ServiceFailed, match="not ready"), running_server(seconds=0.5):
         pass
     assert started[0].poll() is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
+def test_the_service_ends_when_the_process_that_started_it_is_killed():
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from ionscout.serving import launch\n"
+        "launch.server_command = lambda host, port: [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "print(launch.start('127.0.0.1', 1, Path('.')).pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while alive(child):
+        assert time.monotonic() < deadline, "the child outlived its parent"
+        time.sleep(0.05)
+
+
+def alive(pid):
+    """Whether a process runs; one that ended but was not collected yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_stop_ends_a_process_that_ignores_the_request():
