@@ -12,9 +12,9 @@ SAME_COMPOSITION = 0.01  # atomic fractions within this are one composition: the
 
 
 def publications(measurements: Sequence[Measurement]) -> np.ndarray:
-    """Group number of each row [n]: rows of one DOI share it; a row without DOI stands alone."""
+    """Group number of each row [n]: rows of one DOI share it; rows without DOI are grouped by formula."""
     numbers: dict[str, int] = {}
-    keys = [m.doi or f"{m.source}:{m.id}" for m in measurements]
+    keys = [m.doi or m.formula for m in measurements]
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys])
 
 

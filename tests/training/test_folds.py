@@ -25,8 +25,10 @@ def test_no_publication_is_on_both_sides_and_every_row_is_tested_once(seed):
     assert (tested == 1).all()
 
 
-def test_rows_without_doi_stand_alone():
+def test_rows_without_doi_are_grouped_by_formula():
     assert len(set(publications(ROWS)[36:])) == 4
+    first, second = publications([row("a", "Li3PS4"), row("b", "Li3PS4")])
+    assert first == second
 
 
 def test_folds_are_reproducible():
