@@ -22,7 +22,7 @@ class ConductivityConfig(BaseModel):
     members: int = Field(5, ge=1, description="Networks in the ensemble.")
     folds: int = Field(5, ge=2, description="Folds of the cross-validation, grouped by publication.")
     epochs: int = Field(60, ge=1, description="Longest training of one network.")
-    patience: int = Field(20, ge=1, description="Epochs without a better validation loss before it stops.")
+    patience: int = Field(30, ge=1, description="Epochs without a better validation loss before it stops.")
     validation_share: float = Field(0.1, gt=0, lt=0.5, description="Rows (grouped) that each network stops on.")
     batch_size: int = Field(32, ge=2, description="Materials a step.")
     learning_rate: float = Field(4e-3, gt=0, description="Peak of the one-cycle schedule.")

@@ -1,0 +1,1 @@
+"""Crystals built and relaxed for the anchored phases, one CIF or JSON each."""
