@@ -50,6 +50,7 @@ class Window:
         oxidation_limit: lowest voltage at which lithium loss starts; None without lithium to lose.
         practical_reduction_limit, practical_oxidation_limit: the same, extended by insulating products; None as long
             as `practical_limits` has not been asked.
+        practical_reduction_reason, practical_oxidation_reason: what stopped the extension, in words; None likewise.
         plateaus: from low to high voltage, the window itself (uptake 0) included.
         decomposition_energy_0V, decomposition_energy_5V: of the electrolyte as it is, its energy above hull included
             (the convention behind LGPS + Li at 0 V: −1.25 eV/atom); without an entry it is taken to lie on the hull.
@@ -75,6 +76,8 @@ class Window:
     decomposition_products: tuple[Product, ...]
     lithium_shift: float = 0.0
     warnings: tuple[str, ...] = ()
+    practical_reduction_reason: str | None = None
+    practical_oxidation_reason: str | None = None
 
     def plateau_at(self, voltage: float) -> Plateau:
         """The plateau at a voltage; at a boundary the upper one."""
@@ -178,42 +181,51 @@ def window(composition: Composition, hull: Hull, *, energy: float | None = None)
     )
 
 
-def practical_limits(found: Window, hull: Hull, insulates: Callable[[str], bool]) -> Window:
+def practical_limits(found: Window, insulates: Callable[[str], bool]) -> Window:
     """Extend the limits by decomposition products that passivate.
 
-    Where all products of the plateau that is reached insulate electrons, decomposition stops at a thin layer until one
-    of these products itself is reduced (or oxidised): the limit moves to the first of the products' own limits, and the
-    question is asked again there (Zhu, He and Mo 2015, section 3.3).
+    Where all products of the plateau that is reached insulate electrons, decomposition stops at a thin layer until
+    these products are reduced (or oxidised) in turn: the limit moves to the far end of the plateau, and the question is
+    asked again there (Zhu, He and Mo 2015, section 3.3: Li3PS4 | Li2S, Li3P). The plateaus are the equilibria of all
+    products together, so that reactions among them count too.
 
     Args:
-        found: a window on the same hull.
-        insulates: whether a product, given by its formula, blocks electrons.
+        found: a window.
+        insulates: whether a product, given by its formula, forms a layer that blocks electrons.
 
     Returns:
-        The window with `practical_reduction_limit` and `practical_oxidation_limit` filled in; an oxidation limit is
-        None where the insulating products hold no lithium to lose.
+        The window with `practical_reduction_limit`, `practical_oxidation_limit` and their reasons filled in; an
+        oxidation limit is None where the last products insulate and hold no lithium to lose.
     """
     low: float = found.reduction_limit
+    below = "Lithium metal does not reduce it." if low <= 0 else ""
     while low > 0:
-        products = _beside(found, low, -1).products
-        if not all(insulates(product.formula) for product in products):
+        plateau = _beside(found, low, -1)
+        names = [product.formula for product in plateau.products]
+        leaky = [formula for formula in names if not insulates(formula)]
+        if leaky:
+            below = f"At {low:.2f} V it forms {', '.join(leaky)}, which makes no electron-blocking layer."
             break
-        extended = max((window(Composition(p.formula), hull).reduction_limit for p in products), default=0.0)
-        if extended >= low - 1e-6:
-            break
-        low = extended
+        low = plateau.voltage_low
+        below = f"Its products block electrons down to lithium metal ({', '.join(names)})."
     high: float | None = found.oxidation_limit
+    above = "It has no oxidation limit." if high is None else ""
     while high is not None:
-        products = _beside(found, high, +1).products
-        if not all(insulates(product.formula) for product in products):
+        plateau = _beside(found, high, +1)
+        names = [product.formula for product in plateau.products]
+        leaky = [formula for formula in names if not insulates(formula)]
+        if leaky:
+            above = f"At {high:.2f} V it forms {', '.join(leaky)}, which makes no electron-blocking layer."
             break
-        limits = [window(Composition(product.formula), hull).oxidation_limit for product in products]
-        bounded = [limit for limit in limits if limit is not None]
-        extended_high = min(bounded) if bounded else None
-        if extended_high is not None and extended_high <= high + 1e-6:
-            break
-        high = extended_high
-    return replace(found, practical_reduction_limit=low, practical_oxidation_limit=high)
+        high = plateau.voltage_high
+        above = f"Its last products block electrons ({', '.join(names)})."
+    return replace(
+        found,
+        practical_reduction_limit=low,
+        practical_oxidation_limit=high,
+        practical_reduction_reason=below,
+        practical_oxidation_reason=above,
+    )
 
 
 def _beside(found: Window, voltage: float, side: int) -> Plateau:

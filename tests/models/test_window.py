@@ -148,13 +148,13 @@ def test_voltages_of_no_lithium_cell_are_refused(voltage):
 
 
 def test_practical_limits_stay_where_products_conduct():
-    found = practical_limits(window(parse_formula("Li3PS4"), HULL), HULL, lambda formula: False)
+    found = practical_limits(window(parse_formula("Li3PS4"), HULL), lambda formula: False)
     assert found.practical_reduction_limit == found.reduction_limit
     assert found.practical_oxidation_limit == found.oxidation_limit
 
 
 def test_practical_limits_reach_the_first_limit_of_an_insulating_product():
-    found = practical_limits(window(parse_formula("Li3PO4"), HULL), HULL, lambda formula: True)
+    found = practical_limits(window(parse_formula("Li3PO4"), HULL), lambda formula: True)
     assert found.practical_reduction_limit == 0  # Li3P and Li2O are stable against lithium
     # Li3PO4 → LiPO3 + …: the layer lasts until one of its lithium compounds is oxidised in turn
     assert found.practical_oxidation_limit is None or found.practical_oxidation_limit > found.oxidation_limit
