@@ -1,7 +1,6 @@
 """Formulas: parsing, checks, and the per-formula-unit form that papers print."""
 
 import math
-from functools import reduce
 
 from pymatgen.core import Composition, Element
 
@@ -50,17 +49,6 @@ def check_elements(composition: Composition, *, need_lithium: bool = True) -> No
         raise NoLithium(
             f"{composition.reduced_formula} contains no lithium; ionscout answers for lithium electrolytes only."
         )
-
-
-def formula_unit(composition: Composition) -> Composition:
-    """Reduce a cell's composition to one formula unit, also when it has fractional amounts.
-
-    Its integer amounts are divided by their greatest common divisor, as a paper would: the cell
-    Li54.4La24Zr16O96 is Li6.8La3Zr2O12. With fewer than two integer amounts it is returned as it is.
-    """
-    rounded = [round(x) for x in composition.values() if x > 0.5 and abs(x - round(x)) < 1e-3]
-    divisor = reduce(math.gcd, rounded) if len(rounded) > 1 else 1
-    return Composition({el: x / divisor for el, x in composition.items()}) if divisor > 1 else composition
 
 
 def formula_text(composition: Composition) -> str:

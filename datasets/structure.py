@@ -3,6 +3,7 @@
 Partial occupancy is kept as it is: a site carries its species mixture, and what is missing to 1 is vacancy.
 """
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -12,7 +13,7 @@ from pymatgen.analysis.molecule_structure_comparator import CovalentRadius
 from pymatgen.core import Composition, Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
 
-from ionscout.datasets.composition import check_elements, formula_text, formula_unit, parse_formula
+from ionscout.datasets.composition import check_elements, formula_text, parse_formula
 from ionscout.datasets.errors import (
     OccupancyAboveOne,
     OverlappingSites,
@@ -116,11 +117,30 @@ def material_from_structure(
             f"The cell has {len(structure)} sites, at most {MAX_SITES} are read; send the primitive cell."
         )
     structure, notes = _plain_elements(structure)
-    composition = formula_unit(structure.composition)
+    composition = formula_unit(structure)
     check_elements(composition, need_lithium=need_lithium)
     _check_geometry(structure)
     cell = conventional_cell(structure)
     return Material(composition, structure, formula_text(composition), source_format, tuple(notes), cell)
+
+
+def formula_unit(structure: Structure) -> Composition:
+    """Reduce the cell's composition to one formula unit, as the paper would state it.
+
+    The divisor is the greatest common divisor of how many atoms each kind of site holds, where a kind is what shares a
+    mixture: 48 (Zr, Ta) and 288 O in a garnet say what 33.6 Zr and 14.4 Ta do not. Kinds with vacancies are left out.
+    """
+    held: dict[tuple[str, ...], float] = {}
+    for site in structure:
+        kind = tuple(sorted(el.symbol for el in site.species.elements))
+        held[kind] = held.get(kind, 0.0) + sum(site.species.values())
+    whole = [round(amount) for amount in held.values() if amount > 0.5 and abs(amount - round(amount)) < 1e-3]
+    divisor = math.gcd(*whole)
+    return (
+        Composition({el: x / divisor for el, x in structure.composition.items()})
+        if divisor > 1
+        else structure.composition
+    )
 
 
 def conventional_cell(structure: Structure) -> ConventionalCell:

@@ -7,6 +7,7 @@ from pymatgen.core import Lattice, Structure
 
 from ionscout.datasets import errors
 from ionscout.datasets.composition import formula_text, parse_formula
+from ionscout.datasets.sources.embedded import cif_text
 from ionscout.datasets.structure import MAX_SITES, Material, material_from_structure, parse_material, recognise_format
 
 
@@ -139,3 +140,12 @@ def test_recognition_of_formats():
 def test_formula_text_round_trips():
     composition = parse_formula("Li6.24Al0.24La3Zr2O11.98")
     assert parse_formula(formula_text(composition)).almost_equals(composition)
+
+
+@pytest.mark.parametrize(
+    ("name", "formula"), [("llzo_ta", "Li6.4La3Zr1.4Ta0.6O12"), ("latp", "Li1.3Al0.3Ti1.7P3O12"), ("li2o", "Li2O")]
+)
+def test_a_disordered_cell_is_reduced_to_the_formula_of_its_paper(name, formula):
+    material = parse_material(cif_text(name))
+    expected = parse_formula(formula)
+    assert material.composition.num_atoms == pytest.approx(expected.num_atoms, rel=0.02)
