@@ -3,9 +3,12 @@
 `learned.csv.gz` is written by `training.energy.ship` from the shipped weights. It lists compounds of the Materials
 Project (CC BY 4.0; names only, none of its energies) with the network's predictions:
 
-- every compound that is on the hull there, with its predicted energy, and
-- of the others those that hold lithium or battery elements alone. That they are not on the hull is known too, so
-  `lift` raises their prediction to the hull of the former where it fell below.
+- every compound that is on the hull there, and
+- of the others those that hold lithium or battery elements alone.
+
+Which compounds are on the hull is known too, and the table's `shift` makes the predictions agree with it (for compounds
+with lithium or of battery elements alone): one that is on the hull but was predicted above it is lowered to it, one
+that is not but was predicted below it is raised to it.
 
 A test predicts a sample again with the shipped weights and compares.
 """
@@ -26,7 +29,7 @@ from ionscout.datasets.hulls.base import TableHull
 NAME = "learned"
 CORRECTION = "predicted by the energy GNN on the scale of Materials Project 2019/20, legacy corrections"
 TABLE = Path(__file__).with_name("learned.csv.gz")
-COLUMNS = ("formula", "energy_eV_atom", "lift_eV_atom", "band_gap_eV", "on_hull")
+COLUMNS = ("formula", "energy_eV_atom", "shift_eV_atom", "band_gap_eV", "on_hull")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class LearnedTable:
         version: of the weights that made them.
         formulas: [n].
         energies: predicted formation energies, eV/atom, [n].
-        lifts: what is added to those of compounds known not to be on the hull, eV/atom ≥ 0, [n].
+        shifts: what is added to them, eV/atom, [n]: ≤ 0 for compounds known to be on the hull, ≥ 0 for the others.
         band_gaps: predicted PBE band gaps, eV, [n].
         on_hull: known to be on the hull of the Materials Project, [n] bool.
     """
@@ -45,7 +48,7 @@ class LearnedTable:
     version: str
     formulas: list[str]
     energies: np.ndarray
-    lifts: np.ndarray
+    shifts: np.ndarray
     band_gaps: np.ndarray
     on_hull: np.ndarray
 
@@ -73,7 +76,7 @@ def read_learned(path: Path = TABLE) -> LearnedTable:
         version=version,
         formulas=[row[0] for row in rows],
         energies=numbers[:, 0],
-        lifts=numbers[:, 1],
+        shifts=numbers[:, 1],
         band_gaps=numbers[:, 2],
         on_hull=numbers[:, 3] > 0,
     )
@@ -82,10 +85,10 @@ def read_learned(path: Path = TABLE) -> LearnedTable:
 def write_learned(table: LearnedTable, path: Path = TABLE) -> None:
     """Write a table so that equal tables are equal files (no time stamp)."""
     lines = [f"#{table.version}", ",".join(COLUMNS)]
-    columns = table.formulas, table.energies, table.lifts, table.band_gaps, table.on_hull
-    for formula, energy, lift, gap, on_hull in zip(*columns, strict=True):
-        raised = f"{lift:.4f}" if lift > 0 else "0"
-        lines.append(f"{formula},{energy:.4f},{raised},{gap:.2f},{int(on_hull)}")
+    columns = table.formulas, table.energies, table.shifts, table.band_gaps, table.on_hull
+    for formula, energy, shift, gap, on_hull in zip(*columns, strict=True):
+        moved = f"{shift:.4f}" if shift else "0"
+        lines.append(f"{formula},{energy:.4f},{moved},{gap:.2f},{int(on_hull)}")
     path.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0))
 
 
@@ -96,7 +99,7 @@ def load_learned(path: Path = TABLE, anchored: Path | None = ANCHORED) -> TableH
         BadData: a file is missing or damaged.
     """
     table = read_learned(path)
-    energies = table.energies + table.lifts
+    energies = table.energies + table.shifts
     hull = TableHull(NAME, table.version, CORRECTION, table.formulas, energies, "predicted", table.band_gaps)
     if anchored is None or not anchored.is_file():
         return hull

@@ -3,6 +3,8 @@
 `python -m ionscout.training.energy.evaluate` writes `benchmarks/energy.{json,md}`.
 """
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,8 +16,8 @@ from ionscout.datasets.settings import settings
 from ionscout.models.energy.network import PROPERTIES
 from ionscout.models.energy.predictor import EnergyPredictor, load_predictor
 from ionscout.training.benchmarks import interfaces, windows
+from ionscout.training.benchmarks.thermo_report import default_folder, write_report
 from ionscout.training.benchmarks.thermo_report import table as markdown_table
-from ionscout.training.benchmarks.thermo_report import write_report
 from ionscout.training.energy.baseline import composition_statistics, fit_forest
 from ionscout.training.energy.data import CompositionTable, load_table, split_holdout
 from ionscout.training.energy.fit import FitConfig, fit_folder, load_config
@@ -60,7 +62,10 @@ class HullError:
 
 @dataclass(frozen=True)
 class EnergyReport:
+    """Everything; `held_out_fit` is the sha256 of the held-out fit's weights, by which its errors can be kept."""
+
     version: str
+    held_out_fit: str
     held_out: tuple[HeldOutError, ...]
     shipped: tuple[FitError, ...]
     hulls: tuple[HullError, ...]
@@ -72,9 +77,7 @@ def held_out_errors(table: CompositionTable, config: FitConfig) -> tuple[HeldOut
     Raises:
         DataUnavailable: there is no held-out fit in the home folder.
     """
-    members = sorted(fit_folder().glob("holdout-?.safetensors"))
-    if not members:
-        raise DataUnavailable("There is no held-out fit of the energy GNN: run `ionscout train energy` first.")
+    members = _held_out_members()
     test = split_holdout(table, config.holdout_share, config.seed)
     network = _predict(
         EnergyPredictor([read_member(path) for path in members], _symbols(table), "held-out"), table, test
@@ -124,18 +127,35 @@ def hull_error(name: str, reference: Path) -> HullError:
 def report(reference: Path | None = None, folder: Path | None = None) -> EnergyReport:
     """Run everything and write `energy.{json,md}` (by default into `benchmarks/`).
 
+    The held-out errors, whose forest takes minutes, are kept from the last report while the held-out fit is the same.
+
     Args:
         reference: folder with the published values; by default `reference/` beside the data folder.
     """
     table, config, predictor = load_table(), load_config(), load_predictor()
-    data = settings().data_dir
+    data, folder = settings().data_dir, folder or default_folder()
     reference = reference or (data.parent / "reference" if data else None)
+    fit = hashlib.sha256(b"".join(path.read_bytes() for path in _held_out_members())).hexdigest()
+    held_out = _kept(folder / "energy.json", fit) or held_out_errors(table, config)
     hulls = [hull_error(name, reference) for name in ("learned", "mp-2019")] if reference and reference.is_dir() else []
-    result = EnergyReport(
-        predictor.version, held_out_errors(table, config), shipped_errors(table, predictor), tuple(hulls)
-    )
+    result = EnergyReport(predictor.version, fit, held_out, shipped_errors(table, predictor), tuple(hulls))
     write_report("energy", asdict(result), markdown(result), folder)
     return result
+
+
+def _held_out_members() -> list[Path]:
+    members = sorted(fit_folder().glob("holdout-?.safetensors"))
+    if not members:
+        raise DataUnavailable("There is no held-out fit of the energy GNN: run `ionscout train energy` first.")
+    return members
+
+
+def _kept(last: Path, fit: str) -> tuple[HeldOutError, ...] | None:
+    """The held-out errors of the last report if they belong to this fit."""
+    if not last.is_file():
+        return None
+    report = json.loads(last.read_text())
+    return tuple(HeldOutError(**row) for row in report["held_out"]) if report.get("held_out_fit") == fit else None
 
 
 def markdown(result: EnergyReport) -> str:

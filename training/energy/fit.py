@@ -33,7 +33,9 @@ class FitConfig:
 
     Attributes:
         holdout_share: share of the compositions that the held-out fit never sees.
+        holdout_members: how many members the held-out fit has.
         epochs_holdout, epochs_full: passes per member; the full fit starts from the weights of the held-out one.
+        restart: share of the learning rates that a fit begins with when it starts from the weights of another one.
         draws: mean number of times a composition of each kind is drawn per epoch.
         loss: weight of each property.
     """
@@ -43,11 +45,13 @@ class FitConfig:
     width: int
     layers: int
     holdout_share: float
+    holdout_members: int
     batch: int
     epochs_holdout: int
     epochs_full: int
     muon_rate: float
     adam_rate: float
+    restart: float
     weight_decay: float
     average: float
     bfloat16: bool
@@ -90,7 +94,7 @@ def run(
     Args:
         holdout: True leaves out `holdout_share` of the compositions; False uses all and starts from the held-out
             fit's weights where these exist.
-        members: which members; default all of the config.
+        members: which members; default all of the config, of the held-out fit the first `holdout_members`.
         minutes: wall-clock budget per member. The learning rate falls with the share of the budget (or of the
             epochs, whichever is further), so a short fit is still a finished one.
     """
@@ -99,9 +103,12 @@ def run(
     kind = "holdout" if holdout else "full"
     train = ~split_holdout(table, config.holdout_share, config.seed) if holdout else np.ones(len(table), dtype=bool)
     fitted = []
-    for member in members if members is not None else range(config.members):
+    count = config.holdout_members if holdout else config.members
+    for member in members if members is not None else range(count):
         path = fit_folder() / f"{kind}-{member}.safetensors"
-        start = fit_folder() / f"holdout-{member}.safetensors"
+        # a member without a held-out fit of its own starts from the first one's weights, with draws of its own
+        starts = [fit_folder() / f"holdout-{k}.safetensors" for k in (member, 0)]
+        start = next((file for file in starts if file.is_file()), starts[0])
         parameters = asdict(config) | {"fit": kind, "member": member, "minutes": minutes}
         with tracked_run("energy", f"{kind}-{member}", parameters):
             # MLflow keeps 36 characters of a digest; the whole hash is a tag
@@ -128,6 +135,8 @@ def _fit_member(
     net = EnergyNet(EnergyNetConfig(width=config.width, layers=config.layers))
     mean = EnergyNet(net.config).requires_grad_(False)
     partial = path.with_suffix(".partial.safetensors")
+    warm = start if start is not None and start.is_file() else None
+    scale = config.restart if warm else 1.0
     done = 0.0
     if partial.is_file():
         state = load_file(partial)
@@ -135,8 +144,8 @@ def _fit_member(
         net.load_state_dict({k[4:]: v for k, v in state.items() if k.startswith("net.")})
         mean.load_state_dict({k[5:]: v for k, v in state.items() if k.startswith("mean.")})
     else:
-        if start is not None and start.is_file():
-            net.load_state_dict(load_file(start))
+        if warm:
+            net.load_state_dict(load_file(warm))
         mean.load_state_dict(net.state_dict())
     forward = torch.compile(net, dynamic=False) if config.compile else net
     optimizers = _optimizers(net, config)
@@ -161,7 +170,7 @@ def _fit_member(
                     break
                 for optimizer, rate in optimizers:
                     for group in optimizer.param_groups:
-                        group["lr"] = rate * min((step + 1) / (_WARMUP * steps + 1), 1 - progress)
+                        group["lr"] = scale * rate * min((step + 1) / (_WARMUP * steps + 1), 1 - progress)
                 with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
                     predicted = forward(z[rows, :width], fraction[rows, :width])
                 loss = _loss(predicted, targets[rows], weights)

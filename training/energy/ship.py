@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from pymatgen.core import Element
+from pymatgen.core import Composition, Element
 from rich.console import Console
 from rich.progress import track
 from safetensors import safe_open
@@ -19,7 +19,8 @@ from ionscout.models.energy.predictor import WEIGHTS, EnergyPredictor, load_pred
 from ionscout.models.thermo.equilibrium import hull_energy
 from ionscout.training.energy.data import BATTERY_ELEMENTS, CompositionTable, load_table
 
-_SYMBOLS_PER_SYSTEM = 7  # larger systems of unstable compounds: few, slow, and no better for it
+_SYMBOLS_PER_SYSTEM = 7  # larger systems are few and slow; their compounds stay as predicted
+_MARGIN = 1e-4  # eV/atom below the hull of the others: enough to be found as a product, too little to move a voltage
 
 
 def read_member(path: Path) -> EnergyNet:
@@ -62,22 +63,26 @@ def predict_known(predictor: EnergyPredictor, table: CompositionTable) -> Learne
     formulas = [composition.reduced_formula for composition in compositions]
     predicted = predictor.predict(compositions)
     energies, on_hull = np.round(predicted.formation_energy, 4), table.stable[chosen]
-    stable = TableHull(
-        NAME,
-        predictor.version,
-        CORRECTION,
-        [f for f, s in zip(formulas, on_hull, strict=True) if s],
-        energies[on_hull],
-        "",
-    )
-    lifts = np.zeros(len(chosen))
-    unstable = np.flatnonzero(~on_hull)
-    symbols = [frozenset(el.symbol for el in compositions[i].elements) for i in unstable]
-    order = sorted(range(len(unstable)), key=lambda k: sorted(symbols[k]))  # one chemical system after the other
+    matter = np.flatnonzero(table.lithium[chosen] | table.battery[chosen])
+    shifts = np.zeros(len(chosen))
+    for side in (True, False):  # first the stable ones, whose hull the others are then raised to
+        rows = matter[on_hull[matter] == side]
+        stable = TableHull(
+            NAME, predictor.version, CORRECTION, np.array(formulas)[on_hull], (energies + shifts)[on_hull], ""
+        )
+        above = energies[rows] - _hull_energies([compositions[i] for i in rows], stable)
+        shifts[rows] = np.nan_to_num(np.where(above > 1e-6, -above - _MARGIN, 0) if side else np.maximum(-above, 0))
+    shifts = np.where(on_hull, np.floor(shifts * 1e4), np.ceil(shifts * 1e4)) / 1e4
+    return LearnedTable(predictor.version, formulas, energies, shifts, np.round(predicted.band_gap, 2), on_hull)
+
+
+def _hull_energies(compositions: Sequence[Composition], hull: TableHull) -> np.ndarray:
+    """Energy of each composition's equilibrium, eV/atom, [n]; NaN where it has too many elements."""
+    found = np.full(len(compositions), np.nan)
+    systems = [sorted(el.symbol for el in composition.elements) for composition in compositions]
+    order = sorted(range(len(compositions)), key=systems.__getitem__)  # one chemical system after the other
     console = Console(stderr=True)
-    for k in track(order, "lifting", console=console, disable=not console.is_terminal):
-        i = int(unstable[k])
-        if len(symbols[k]) <= _SYMBOLS_PER_SYSTEM and symbols[k] <= stable.elements:
-            lifts[i] = max(0.0, hull_energy(compositions[i], stable) - energies[i])
-    lifts = np.ceil(lifts * 1e4) / 1e4
-    return LearnedTable(predictor.version, formulas, energies, lifts, np.round(predicted.band_gap, 2), on_hull)
+    for i in track(order, "equilibria", console=console, disable=not console.is_terminal):
+        if len(systems[i]) <= _SYMBOLS_PER_SYSTEM:
+            found[i] = hull_energy(compositions[i], hull)
+    return found
