@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from pymatgen.core import Composition, Element
 
-from ionscout.datasets.band_gaps import EXPERIMENTAL, BandGap, materials_project_gap, tabulated_gap
-from ionscout.datasets.errors import IonscoutError
+from ionscout.datasets.band_gaps import EXPERIMENTAL, BandGap, tabulated_gap
 from ionscout.datasets.hulls.base import Hull
+from ionscout.models.thermo.band_gap import band_gap
 
 # PBE gap from which a thin layer counts as blocking electrons: the criterion of Xiao et al., Joule 3, 1252 (2019), for
 # coatings. Li3P (0.7 eV in PBE), in whose presence Li6PS5Cl and Li7P3S11 passivate, lies above it.
@@ -86,7 +86,7 @@ def electronic_character(formula: str, hull: Hull | None = None) -> ElectronicCh
         kind = "reduced oxide" if "O" in symbols else "reduced compound"
         reason = f"{formula} holds {metals} reduced to {state:+.2g}, whose d electrons conduct"
         return ElectronicCharacter(formula, kind, True, None, "rule", reason)
-    return _by_gap(formula, _gap(composition, hull))
+    return _by_gap(formula, band_gap(composition, hull))
 
 
 def deciding(characters: Iterable[ElectronicCharacter]) -> tuple[ElectronicCharacter, ...]:
@@ -135,26 +135,6 @@ def _is_centre(symbol: str, amounts: dict[str, float]) -> bool:
 
 def _is_alloy(symbols: list[str]) -> bool:
     return any(Element(s).is_metal for s in symbols) and all(Element(s).is_metal or s in METALLOIDS for s in symbols)
-
-
-def _gap(composition: Composition, hull: Hull | None) -> BandGap | None:
-    if hull is not None:
-        try:
-            for phase in hull.phases({element.symbol for element in composition.elements}):
-                if phase.band_gap is not None and phase.formula == composition.reduced_formula:
-                    predicted = "predicted" if phase.provenance == "predicted" else "PBE"
-                    return BandGap(phase.band_gap, "PBE", f"hull {hull.name} ({predicted})")
-        except IonscoutError:
-            pass  # a phase of another hull: its gap comes from the sources below
-    found = materials_project_gap(composition)
-    if found is not None:
-        return found
-    from ionscout.models.energy.predictor import load_predictor  # loads torch: only where it is needed
-
-    predictor = load_predictor()
-    if not {element.symbol for element in composition.elements} <= predictor.elements:
-        return None
-    return BandGap(float(predictor.predict([composition]).band_gap[0]), "PBE", f"predicted by {predictor.version}")
 
 
 def _by_gap(formula: str, gap: BandGap | None) -> ElectronicCharacter:
