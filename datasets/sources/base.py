@@ -24,6 +24,10 @@ class Measurement:
         kind: total (bulk and grain boundaries), bulk, or unknown.
         activation_energy_eV: measured activation energy, if reported.
         cell: published conventional cell, also of rows without atomic positions.
+        reference: key of the publication where its DOI is not known, such as `laskowski:111`.
+        space_group: published number, also of rows without cell.
+
+    `log10_conductivity` is NaN in a row that reports nothing but its activation energy.
     """
 
     id: str
@@ -39,6 +43,8 @@ class Measurement:
     kind: Literal["total", "bulk", "unknown"] = "unknown"
     activation_energy_eV: float | None = None
     cell: ConventionalCell | None = None
+    reference: str = ""
+    space_group: int | None = None
 
     def material(self) -> Material:
         """The row as a predictor sees it; the cell of a known structure is found, not read, as for a user's file."""
