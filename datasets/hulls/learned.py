@@ -99,9 +99,18 @@ def load_learned(path: Path = TABLE, anchored: Path | None = ANCHORED) -> TableH
         BadData: a file is missing or damaged.
     """
     table = read_learned(path)
-    energies = table.energies + table.shifts
-    hull = TableHull(NAME, table.version, CORRECTION, table.formulas, energies, "predicted", table.band_gaps)
+    formulas, energies, gaps = table.formulas, table.energies + table.shifts, table.band_gaps
+    hull = TableHull(NAME, table.version, CORRECTION, formulas, energies, "predicted", gaps)
     if anchored is None or not anchored.is_file():
         return hull
-    reactions = hashlib.sha256(anchored.read_bytes()).hexdigest()
-    return hull.extended(anchored_phases(hull.energy_of, anchored), f"{hull.version}+anchored-{reactions[:8]}")
+    extra = anchored_phases(hull.energy_of, anchored)
+    version = f"{table.version}+anchored-{hashlib.sha256(anchored.read_bytes()).hexdigest()[:8]}"
+    return TableHull(
+        NAME,
+        version,
+        CORRECTION,
+        [*formulas, *(phase.formula for phase in extra)],
+        np.append(energies, [phase.energy for phase in extra]),
+        ["predicted"] * len(formulas) + [phase.provenance for phase in extra],
+        np.append(gaps, np.full(len(extra), np.nan)),
+    )

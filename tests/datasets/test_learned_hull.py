@@ -11,6 +11,7 @@ from ionscout.datasets.hulls.base import TableHull
 from ionscout.datasets.hulls.learned import LearnedTable, load_learned, read_learned, write_learned
 from ionscout.models.energy import load_predictor
 from ionscout.models.thermo.equilibrium import energy_above_hull
+from ionscout.models.thermo.window import window
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,11 @@ def test_known_phases_of_the_garnet_and_the_sulfide_are_on_the_hull():
     stable = load_learned(anchored=None)
     for formula in ("Li3PS4", "Li6Zr2O7", "La2Zr2O7", "Li4GeS4", "Li3NbO4", "Li4P2O7"):
         assert energy_above_hull(Composition(formula), stable) == pytest.approx(0, abs=1e-6), formula
+
+
+def test_an_anchored_chloride_is_oxidised_as_chlorides_are(hull):
+    """LiCl is at 4.21 V (Zhu et al. 2015) and its chlorozirconate near it; a composition off by 1e-6 gives 1.8 V."""
+    assert window(Composition("Li2ZrCl6"), hull).oxidation_limit == pytest.approx(4.25, abs=0.25)
 
 
 def test_elements_are_at_zero(hull):
