@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ionscout.datasets.errors import IonscoutError, OutOfRange
@@ -17,6 +18,7 @@ from ionscout.serving.schemas import (
     Prediction,
     temperature_sentence,
 )
+from ionscout.serving.thermo_answers import Thermodynamics, summarise
 
 if TYPE_CHECKING:  # torch takes seconds to import, and whoever calls holds a predictor already
     from ionscout.models.conductivity.predictor import ConductivityPrediction, ConductivityPredictor
@@ -71,20 +73,48 @@ def read_requests(requests: Sequence[CrystalRequest]) -> list[Material]:
     return materials
 
 
+@dataclass(frozen=True)
+class ThermodynamicsChoice:
+    """Whether thermodynamics is wanted beside the conductivity, and from which hull (None: the default one)."""
+
+    wanted: bool = True
+    hull: str | None = None
+
+
 def answer(
-    predictor: "ConductivityPredictor", materials: Sequence[Material], temperatures_K: Sequence[float]
+    predictor: "ConductivityPredictor",
+    materials: Sequence[Material],
+    temperatures_K: Sequence[float],
+    choices: Sequence[ThermodynamicsChoice] | None = None,
 ) -> list[Prediction]:
-    """Predict every material at its own temperature, in order; equal temperatures share one batch."""
+    """Predict every material at its own temperature, in order; equal temperatures share one batch.
+
+    Args:
+        choices: about the thermodynamics of each material; None: wanted for all, from the default hull.
+    """
+    chosen = [ThermodynamicsChoice()] * len(materials) if choices is None else choices
+    known: dict[tuple[str, str | None], Thermodynamics] = {}  # the polymorphs of one batch share their composition
     answers: dict[int, Prediction] = {}
     for temperature in sorted(set(temperatures_K)):
         places = [i for i, t in enumerate(temperatures_K) if t == temperature]
         predictions = predictor.predict([materials[i] for i in places], temperature_K=temperature)
         for i, prediction in zip(places, predictions, strict=True):
-            answers[i] = _prediction(materials[i], prediction)
+            answers[i] = _prediction(materials[i], prediction, _thermodynamics(materials[i], chosen[i], known))
     return [answers[i] for i in range(len(materials))]
 
 
-def _prediction(material: Material, found: "ConductivityPrediction") -> Prediction:
+def _thermodynamics(
+    material: Material, choice: ThermodynamicsChoice, known: dict[tuple[str, str | None], Thermodynamics]
+) -> Thermodynamics:
+    if not choice.wanted:
+        return Thermodynamics()
+    key = material.formula, choice.hull
+    if key not in known:
+        known[key] = summarise(material.composition, choice.hull)
+    return known[key]
+
+
+def _prediction(material: Material, found: "ConductivityPrediction", thermo: Thermodynamics) -> Prediction:
     energy = found.activation_energy
     return Prediction(
         formula=material.formula,
@@ -103,5 +133,8 @@ def _prediction(material: Material, found: "ConductivityPrediction") -> Predicti
         activation_energy=None
         if energy is None
         else ActivationEnergy(value=energy, model=found.model, version=found.version),
-        warnings=list(dict.fromkeys((*material.warnings, *found.warnings))),
+        window=thermo.window,
+        energy_above_hull=thermo.energy_above_hull,
+        lithium_interphase=thermo.lithium_interphase,
+        warnings=list(dict.fromkeys((*material.warnings, *found.warnings, *thermo.warnings))),
     )

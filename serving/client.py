@@ -9,6 +9,12 @@ import httpx
 from ionscout.datasets.errors import IonscoutError
 from ionscout.serving.problems import MEDIA_TYPE, Problem
 from ionscout.serving.schemas import CrystalRequest, ModelList, Prediction
+from ionscout.serving.thermo_schemas import InterfaceAnswer, InterfaceMatrixAnswer, WindowAnswer
+
+
+def given(body: dict[str, Any]) -> dict[str, Any]:
+    """A request without the fields that were left out."""
+    return {key: value for key, value in body.items() if value is not None}
 
 
 class ServiceError(IonscoutError):
@@ -47,6 +53,8 @@ class Client:
         format: str | None = None,
         formula: str | None = None,
         temperature_K: float | None = None,
+        thermodynamics: bool | None = None,
+        hull: str | None = None,
     ) -> Prediction:
         """Predict one material, from the text of a structure file or from a formula.
 
@@ -55,14 +63,22 @@ class Client:
             format: `cif`, `poscar` or `json`; recognised from the text when None.
             formula: chemical formula, instead of `text`.
             temperature_K: temperature in kelvin; 298.15 when None.
+            thermodynamics: False leaves out window, energy above hull and interphase.
+            hull: hull for these; the service's default when None.
 
         Raises:
             ServiceError: with the problem the service found.
             ServiceUnreachable: when nothing answers.
         """
-        body = {"text": text, "format": format, "formula": formula, "temperature_K": temperature_K}
-        answer = self._call("POST", "/predict", {key: value for key, value in body.items() if value is not None})
-        return Prediction.model_validate(answer)
+        body = {
+            "text": text,
+            "format": format,
+            "formula": formula,
+            "temperature_K": temperature_K,
+            "thermodynamics": thermodynamics,
+            "hull": hull,
+        }
+        return Prediction.model_validate(self._call("POST", "/predict", given(body)))
 
     def predict_many(self, items: Sequence[CrystalRequest | dict[str, Any]]) -> list[Prediction]:
         """Predict a list in one request; the order is kept.
@@ -75,6 +91,62 @@ class Client:
             item.model_dump(exclude_unset=True) if isinstance(item, CrystalRequest) else dict(item) for item in items
         ]
         return [Prediction.model_validate(answer) for answer in self._call("POST", "/predict", body)]
+
+    def window(
+        self, formula: str | None = None, *, text: str | None = None, format: str | None = None, hull: str | None = None
+    ) -> WindowAnswer:
+        """Electrochemical window of a formula or of the text of a structure file.
+
+        Raises:
+            ServiceError, ServiceUnreachable.
+        """
+        body = {"formula": formula, "text": text, "format": format, "hull": hull}
+        return WindowAnswer.model_validate(self._call("POST", "/window", given(body)))
+
+    def interface(
+        self,
+        a: str | dict[str, Any],
+        b: str | dict[str, Any],
+        *,
+        voltage: float | None = None,
+        half_lithiated: bool = False,
+        hull: str | None = None,
+    ) -> InterfaceAnswer:
+        """Worst reaction of two solids.
+
+        Args:
+            a, b: formula, catalogue name, or an object with `formula` or `text` (and `format`).
+            voltage: V vs Li/Li+ of a lithium reservoir; closed system when None.
+            half_lithiated: take `b` half delithiated.
+
+        Raises:
+            ServiceError, ServiceUnreachable.
+        """
+        body = {"a": a, "b": b, "voltage": voltage, "half_lithiated": half_lithiated, "hull": hull}
+        return InterfaceAnswer.model_validate(self._call("POST", "/interface", given(body)))
+
+    def interface_matrix(
+        self,
+        rows: Sequence[str | dict[str, Any]],
+        columns: Sequence[str | dict[str, Any]],
+        *,
+        voltage: float | None = None,
+        half_lithiated: bool = False,
+        hull: str | None = None,
+    ) -> InterfaceMatrixAnswer:
+        """Worst reactions of all pairs; as `interface`, but `half_lithiated` adds the charged columns to the others.
+
+        Raises:
+            ServiceError, ServiceUnreachable.
+        """
+        body = {
+            "rows": list(rows),
+            "columns": list(columns),
+            "voltage": voltage,
+            "half_lithiated": half_lithiated,
+            "hull": hull,
+        }
+        return InterfaceMatrixAnswer.model_validate(self._call("POST", "/interface-matrix", given(body)))
 
     def models(self) -> ModelList:
         """The models that answer, with their cards."""

@@ -1,4 +1,4 @@
-"""Completes the OpenAPI page that BentoML writes: pages read with GET, the schema of `/predict`, the problem format."""
+"""Completes the OpenAPI page that BentoML writes: pages read with GET, the schemas of requests, the problem format."""
 
 import inspect
 from importlib.metadata import version
@@ -6,6 +6,14 @@ from typing import Any
 
 from ionscout.serving.problems import MEDIA_TYPE, Problem
 from ionscout.serving.schemas import ModelList, PredictAnswer, PredictRequest
+from ionscout.serving.thermo_schemas import (
+    InterfaceAnswers,
+    InterfaceMatrixAnswer,
+    InterfaceMatrixRequest,
+    InterfaceRequest,
+    WindowAnswers,
+    WindowRequest,
+)
 
 _REF = "#/components/schemas/{model}"
 _PROBLEM_STATUSES = {
@@ -22,23 +30,20 @@ def completed(page: dict[str, Any]) -> dict[str, Any]:
     page["info"] = {"title": "ionscout", "version": version("ionscout"), "description": page["info"]["description"]}
     schemas: dict[str, Any] = {}
     page["components"]["schemas"] = schemas  # BentoML's own error shapes never leave this service
-    request, answer, models, problem = (
-        _register(schemas, model) for model in (PredictRequest, PredictAnswer, ModelList, Problem)
-    )
+    models, problem = (_register(schemas, model) for model in (ModelList, Problem))
     problems = {
         status: {"description": text, "content": {MEDIA_TYPE: {"schema": problem}}}
         for status, text in _PROBLEM_STATUSES.items()
     }
-    predict = page["paths"]["/predict"]["post"]
-    predict["description"] = inspect.cleandoc(predict["description"])
-    predict["requestBody"] = {
-        "required": True,
-        "content": {"application/json": {"schema": request, "examples": _EXAMPLES}},
-    }
-    predict["responses"] = {"200": _ok(answer), **problems}
+    for path, (request, answer) in _BODIES.items():
+        route = page["paths"][path]["post"]
+        route["description"] = inspect.cleandoc(route["description"])
+        content = {"schema": _register(schemas, request), "examples": _EXAMPLES[path]}
+        route["requestBody"] = {"required": True, "content": {"application/json": content}}
+        route["responses"] = {"200": _ok(_register(schemas, answer)), **problems}
     page["paths"]["/models"] = {
         "get": {
-            "tags": predict.get("tags", []),
+            "tags": page["paths"]["/predict"]["post"].get("tags", []),
             "description": "The models that answer: name, version, data hashes and metrics.",
             "operationId": "ionscout__models",
             "responses": {"200": _ok(models), "500": problems["500"]},
@@ -58,10 +63,36 @@ def _ok(schema: dict[str, str]) -> dict[str, Any]:
     return {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
 
 
-_EXAMPLES = {
-    "formula": {"summary": "A composition", "value": {"formula": "Li6PS5Cl"}},
-    "list": {
-        "summary": "A list, at 60 °C",
-        "value": [{"formula": "Li3PS4", "temperature_K": 333.15}, {"formula": "Li7La3Zr2O12", "temperature_K": 333.15}],
+_BODIES: dict[str, tuple[type, type]] = {
+    "/predict": (PredictRequest, PredictAnswer),
+    "/window": (WindowRequest, WindowAnswers),
+    "/interface": (InterfaceRequest, InterfaceAnswers),
+    "/interface-matrix": (InterfaceMatrixRequest, InterfaceMatrixAnswer),
+}
+
+_EXAMPLES: dict[str, Any] = {
+    "/predict": {
+        "formula": {"summary": "A composition", "value": {"formula": "Li6PS5Cl"}},
+        "list": {
+            "summary": "A list, at 60 °C",
+            "value": [
+                {"formula": "Li3PS4", "temperature_K": 333.15},
+                {"formula": "Li7La3Zr2O12", "temperature_K": 333.15},
+            ],
+        },
+    },
+    "/window": {
+        "formula": {"summary": "A composition", "value": {"formula": "Li6PS5Cl"}},
+        "offline": {"summary": "On the predicted hull", "value": {"formula": "Li7La3Zr2O12", "hull": "learned"}},
+    },
+    "/interface": {
+        "closed": {
+            "summary": "With a charged cathode",
+            "value": {"a": "Li6PS5Cl", "b": "NMC811", "half_lithiated": True},
+        },
+        "voltage": {"summary": "At 4.2 V", "value": {"a": "Li3PS4", "b": "LiNbO3", "voltage": 4.2}},
+    },
+    "/interface-matrix": {
+        "coatings": {"summary": "Two by two", "value": {"rows": ["Li3PS4", "Li6PS5Cl"], "columns": ["LiNbO3", "LCO"]}},
     },
 }

@@ -15,6 +15,8 @@ from ionscout.datasets.errors import InvalidInput, IonscoutError
 MEDIA_TYPE = "application/problem+json"
 MAX_REWRITTEN_BYTES = 1_000_000  # an error body of the framework is a few hundred bytes; more is not worth parsing
 
+UNION_TAGS = {"one", "many", "as text", "as object"}  # of the schemas' discriminated unions; no user wrote them
+
 logger = logging.getLogger("ionscout.serving")
 
 
@@ -77,7 +79,7 @@ def problem_response(content: Problem, headers: dict[str, str] | None = None) ->
 def request_error(error: ValidationError) -> IonscoutError:
     """Say in one sentence what is wrong with a JSON body that does not fit its schema."""
     first = error.errors(include_url=False)[0]
-    place = [part for part in first["loc"] if part not in ("one", "many")]
+    place = [part for part in first["loc"] if part not in UNION_TAGS]
     index = next((part for part in place if isinstance(part, int)), None)
     field = ".".join(str(part) for part in place if not isinstance(part, int))
     problem_ = InvalidRequest(_sentence(first["type"], field, first["msg"], first.get("ctx", {})))
@@ -85,15 +87,16 @@ def request_error(error: ValidationError) -> IonscoutError:
 
 
 _SENTENCES = {
-    "extra_forbidden": "Unknown field '{field}'; a crystal has format, text, formula and temperature_K.",
+    "missing": "{field} is missing.",
+    "extra_forbidden": "Unknown field '{field}'; /docs.json lists the fields of this request.",
     "string_type": "{field} must be a string.",
     "string_unicode": "{field} must be valid Unicode.",
     "float_type": "{field} must be a number, without quotes.",
     "float_parsing": "{field} must be a number, without quotes.",
     "finite_number": "{field} must be a finite number.",
     "literal_error": "{field} must be one of {expected}.",
-    "model_type": "Each crystal must be a JSON object with text or formula.",
-    "model_attributes_type": "Each crystal must be a JSON object with text or formula.",
+    "model_type": "{field} must be a JSON object that names a material by text or formula.",
+    "model_attributes_type": "{field} must be a JSON object that names a material by text or formula.",
     "json_invalid": "The body is not valid JSON ({error}).",
 }
 

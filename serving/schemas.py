@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag, model_validator
 
+from ionscout.serving.summaries import HULL, HullName, InterphaseSummary, WindowSummary
+
 ROOM_TEMPERATURE = 298.15  # K
 COLDEST, HOTTEST = 100.0, 1500.0  # K: outside, Arrhenius extrapolation from data near 300 K says nothing
 
@@ -26,6 +28,10 @@ class CrystalRequest(BaseModel):
         allow_inf_nan=False,
         description=f"Temperature in kelvin, {COLDEST:.0f} to {HOTTEST:.0f}; default {ROOM_TEMPERATURE}.",
     )
+    thermodynamics: bool = Field(
+        True, description="Whether to add window, energy above hull and lithium interphase; false saves their time."
+    )
+    hull: HullName | None = Field(None, description=HULL)
 
     @model_validator(mode="after")
     def _one_of_text_and_formula(self) -> "CrystalRequest":
@@ -71,12 +77,18 @@ class ActivationEnergy(BaseModel):
 
 
 class Prediction(BaseModel):
-    """Everything ionscout says about one material. Later versions add keys beside `conductivity`."""
+    """Everything ionscout says about one material. Later versions add keys beside `conductivity`.
+
+    The thermodynamic fields are null when they were not wanted, or cannot be answered; a warning then says why.
+    """
 
     formula: str = Field(description="The composition as it was understood, one formula unit.")
     source_format: str = Field(description="What it was read from: cif, poscar, json or formula.")
     conductivity: Conductivity
     activation_energy: ActivationEnergy | None = Field(None, description="Null when the model does not predict it.")
+    window: WindowSummary | None = Field(None, description="Voltages between which it neither takes up nor loses Li.")
+    energy_above_hull: float | None = Field(None, description="eV/atom; null when the hull has no such composition.")
+    lithium_interphase: InterphaseSummary | None = Field(None, description="What forms on lithium metal.")
     warnings: list[str] = Field(default_factory=list, description="What a careful reader should know.")
 
 

@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import bentoml
 from pydantic import GetJsonSchemaHandler, RootModel, ValidationError
@@ -20,9 +20,18 @@ from ionscout.serving.limits import LimitsMiddleware
 from ionscout.serving.openapi import completed
 from ionscout.serving.problems import ProblemMiddleware, RequestTooLarge, problem_of, problem_response
 from ionscout.serving.schemas import ModelCard, ModelList, PredictAnswer, PredictRequest
+from ionscout.serving.thermo_schemas import (
+    InterfaceAnswers,
+    InterfaceMatrixAnswer,
+    InterfaceMatrixRequest,
+    InterfaceRequest,
+    WindowAnswers,
+    WindowRequest,
+)
 
 # A slow batch must not keep short requests waiting; more threads than this only share the same cores.
 THREADS = 4
+Item = TypeVar("Item")
 
 
 class PredictBody(RootModel[Any]):
@@ -31,6 +40,32 @@ class PredictBody(RootModel[Any]):
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return handler.resolve_ref_schema(handler(PredictRequest.__pydantic_core_schema__))
+
+
+class WindowBody(PredictBody):
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler.resolve_ref_schema(handler(WindowRequest.__pydantic_core_schema__))
+
+
+class InterfaceBody(PredictBody):
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler.resolve_ref_schema(handler(InterfaceRequest.__pydantic_core_schema__))
+
+
+class InterfaceMatrixBody(PredictBody):
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler.resolve_ref_schema(handler(InterfaceMatrixRequest.__pydantic_core_schema__))
+
+
+def check_length(items: list[Item]) -> list[Item]:
+    """Refuse lists longer than a request may hold."""
+    most = settings().max_batch
+    if len(items) > most:
+        raise RequestTooLarge(f"The list has {len(items)} items, at most {most} are read; send several requests.")
+    return items
 
 
 def answers_problems(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -113,16 +148,45 @@ class IonScout:
 
         A list is answered whole or not at all: if one item is bad, the problem names its index.
         """
-        from ionscout.serving.answers import answer, read_request, read_requests
+        from ionscout.serving.answers import ThermodynamicsChoice, answer, read_request, read_requests
 
         request = PredictRequest.model_validate(body.root).root
+        items = request if isinstance(request, list) else [request]
+        check_length(items)
+        materials = read_requests(items) if isinstance(request, list) else [read_request(request)]
+        choices = [ThermodynamicsChoice(item.thermodynamics, item.hull) for item in items]
+        answers = answer(self.predictor, materials, [item.temperature_K for item in items], choices)
+        return PredictAnswer.model_validate(answers if isinstance(request, list) else answers[0])
+
+    @bentoml.api(route="/window")
+    @answers_problems
+    def window(self, body: WindowBody, /) -> WindowAnswers:
+        """Electrochemical window of one material or of a list: limits, plateaus with products, energies."""
+        from ionscout.serving.thermo_answers import answer_each, answer_window
+
+        request = WindowRequest.model_validate(body.root).root
         if not isinstance(request, list):
-            return PredictAnswer(answer(self.predictor, [read_request(request)], [request.temperature_K])[0])
-        most = settings().max_batch
-        if len(request) > most:
-            raise RequestTooLarge(f"The list has {len(request)} items, at most {most} are read; send several requests.")
-        materials = read_requests(request)
-        return PredictAnswer(answer(self.predictor, materials, [item.temperature_K for item in request]))
+            return WindowAnswers.model_validate(answer_window(request))
+        return WindowAnswers.model_validate(answer_each(check_length(request), answer_window))
+
+    @bentoml.api(route="/interface")
+    @answers_problems
+    def interface(self, body: InterfaceBody, /) -> InterfaceAnswers:
+        """Worst reaction of two solids, closed or at a voltage, of one pair or of a list."""
+        from ionscout.serving.thermo_answers import answer_each, answer_interface
+
+        request = InterfaceRequest.model_validate(body.root).root
+        if not isinstance(request, list):
+            return InterfaceAnswers.model_validate(answer_interface(request))
+        return InterfaceAnswers.model_validate(answer_each(check_length(request), answer_interface))
+
+    @bentoml.api(route="/interface-matrix")
+    @answers_problems
+    def interface_matrix(self, body: InterfaceMatrixBody, /) -> InterfaceMatrixAnswer:
+        """Worst reaction of every row with every column; a pair without an answer says why."""
+        from ionscout.serving.thermo_answers import answer_matrix
+
+        return answer_matrix(InterfaceMatrixRequest.model_validate(body.root))
 
 
 # The first one added is the outermost: it also rewrites what the second one lets through.

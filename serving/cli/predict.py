@@ -13,6 +13,7 @@ from ionscout.datasets.errors import BadFormula, IonscoutError, TextTooLarge, Un
 
 if TYPE_CHECKING:
     from ionscout.datasets.structure import Format, Material
+    from ionscout.serving.answers import ThermodynamicsChoice
     from ionscout.serving.schemas import Prediction
 
 SUFFIXES: dict[str, "Format"] = {".cif": "cif", ".vasp": "poscar", ".poscar": "poscar", ".json": "json"}
@@ -39,16 +40,24 @@ def predict(
     ] = None,
     formula: Annotated[list[str] | None, typer.Option("--formula", "-f", help="A formula; may be repeated.")] = None,
     temperature: Annotated[float, typer.Option("--temperature", "-T", help="Temperature in kelvin.")] = 298.15,
+    thermodynamics: Annotated[
+        bool, typer.Option(help="Add window, energy above hull and interphase with lithium.")
+    ] = True,
+    hull: Annotated[str | None, typer.Option(help="Hull of these: mp-2019, learned or mp-api.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")] = False,
 ) -> None:
-    """Predict ionic conductivity, with its 90 % interval, from structures or formulas.
+    """Predict ionic conductivity, with its 90 % interval, window and lithium interphase, from structures or formulas.
 
     With several inputs, good ones are answered, bad ones are reported on stderr and the exit code is 1.
     """
-    from ionscout.serving.answers import check_temperature
+    from ionscout.serving.answers import ThermodynamicsChoice, check_temperature
     from ionscout.serving.cli import print_error
+    from ionscout.serving.thermo_inputs import hull_named
 
     check_temperature(temperature)
+    choice = ThermodynamicsChoice(thermodynamics, hull)
+    if thermodynamics:
+        hull_named(hull)  # a hull that does not exist is better said once than in a warning of every answer
     named = [Source(text, formula=text) for text in formula or ()]
     arguments = list(inputs or ())
     if not arguments and not named:
@@ -62,7 +71,7 @@ def predict(
             failed = True
             reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
             print_error(f"{source.name}: {reason}")
-    answers = list(_answers(good, temperature, quiet=as_json)) if good else []
+    answers = list(_answers(good, temperature, choice, quiet=as_json)) if good else []
     alone = len(arguments) + len(named) == 1 and not any(Path(text).is_dir() for text in arguments)
     if as_json:
         _print_json(answers, alone)
@@ -143,7 +152,7 @@ def _looks_like_path(text: str) -> bool:
 
 
 def _answers(
-    materials: list[tuple[str, "Material"]], temperature: float, quiet: bool
+    materials: list[tuple[str, "Material"]], temperature: float, choice: "ThermodynamicsChoice", quiet: bool
 ) -> Iterator[tuple[str, "Prediction"]]:
     from rich.console import Console
     from rich.progress import track
@@ -155,7 +164,9 @@ def _answers(
     batches = [materials[i : i + BATCH] for i in range(0, len(materials), BATCH)]
     hidden = quiet or len(batches) < 2 or not console.is_terminal
     for batch in track(batches, "Predicting", console=console, disable=hidden, transient=True):
-        found = answer(predictor, [material for _, material in batch], [temperature] * len(batch))
+        found = answer(
+            predictor, [material for _, material in batch], [temperature] * len(batch), [choice] * len(batch)
+        )
         yield from zip((name for name, _ in batch), found, strict=True)
 
 
@@ -179,7 +190,9 @@ def _print_table(answers: list[tuple[str, "Prediction"]]) -> None:
     table = Table(title=f"Ionic conductivity at {first.temperature_K:g} K, S/cm ({first.model} {first.version})")
     for heading in ("input", "formula"):
         table.add_column(heading, overflow="fold")
-    for heading in ("predicted", f"{first.coverage:.0%} interval", "Ea/eV", "in domain", "read from"):
+    headings = ["predicted", f"{first.coverage:.0%} interval", "Ea/eV", "in domain", "read from"]
+    with_thermodynamics = any(prediction.window is not None for _, prediction in answers)
+    for heading in [*headings, *(["window/V", "above hull/eV", "on Li"] if with_thermodynamics else [])]:
         table.add_column(heading, no_wrap=True)
     for name, prediction in answers:
         found, energy = prediction.conductivity, prediction.activation_energy
@@ -191,12 +204,25 @@ def _print_table(answers: list[tuple[str, "Prediction"]]) -> None:
             "–" if energy is None else f"{energy.value:.2f}",
             "yes" if found.in_domain else "no",
             found.path,
+            *(_thermodynamic_cells(prediction) if with_thermodynamics else ()),
         )
     console = Console()
     if not console.is_terminal:
         console.width = 140  # a file or pipe has no width of its own
     console.print(table)
+    hulls = {f"{p.window.hull} {p.window.hull_version}" for _, p in answers if p.window is not None}
+    for hull in sorted(hulls):
+        console.print(f"Window and interphase: hull {hull}", markup=False, highlight=False)
     notes = Console(stderr=True)
     for name, prediction in answers:
         for warning in prediction.warnings:
             notes.print(f"{name}: {warning}", style="yellow", markup=False, highlight=False)
+
+
+def _thermodynamic_cells(prediction: "Prediction") -> tuple[str, str, str]:
+    window, above, interphase = prediction.window, prediction.energy_above_hull, prediction.lithium_interphase
+    limits = "–"
+    if window is not None:
+        top = "–" if window.oxidation_limit is None else f"{window.oxidation_limit:.2f}"
+        limits = f"{window.reduction_limit:.2f}–{top}"
+    return limits, "–" if above is None else f"{above:.3f}", "–" if interphase is None else interphase.interphase_class
