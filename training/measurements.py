@@ -209,10 +209,10 @@ def _lend(rows: list[Measurement]) -> list[Measurement]:
     A structure is lent in the space group that the row reports, or where the formula is known in one group only.
     """
     fractions = fraction_matrix(rows)
-    lenders = [i for i, m in enumerate(rows) if m.structure is not None or m.family]
+    lenders = np.array([i for i, m in enumerate(rows) if m.structure is not None or m.family], dtype=int)
     complete = []
     for i, m in enumerate(rows):
-        same = [j for j in lenders if np.abs(fractions[j] - fractions[i]).max() <= SAME_FORMULA and j != i]
+        same = lenders[np.abs(fractions[lenders] - fractions[i]).max(1, initial=0.0) <= SAME_FORMULA]
         family = m.family or next((rows[j].family for j in same if rows[j].family), "")
         donors = [rows[j] for j in same if rows[j].structure is not None]
         groups = {_group(d) for d in donors}
