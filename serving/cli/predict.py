@@ -96,8 +96,11 @@ def expand(arguments: list[str]) -> Iterator[Source]:
             yield Source(text, formula=text)
 
 
-def read(source: Source) -> "Material":
+def read(source: Source, *, need_lithium: bool = True) -> "Material":
     """Read and check one source.
+
+    Args:
+        need_lithium: refuse materials without lithium.
 
     Raises:
         InvalidInput: one of its subclasses.
@@ -107,9 +110,9 @@ def read(source: Source) -> "Material":
 
     if source.formula is not None:
         try:
-            return parse_material(source.formula, "formula")
+            return parse_material(source.formula, "formula", need_lithium=need_lithium)
         except BadFormula:
-            if _looks_like_path(source.formula):
+            if looks_like_path(source.formula):
                 raise UnreadableStructure("There is no such file; check the path.") from None
             raise
     if source.path is not None and source.path.is_dir():
@@ -121,7 +124,7 @@ def read(source: Source) -> "Material":
             raw = file.read(MAX_TEXT_BYTES + 1)
     if len(raw) > MAX_TEXT_BYTES:
         raise TextTooLarge("The file has more than 1 MB; give one crystal per file.")
-    return parse_material(_decoded(raw), _format_of(source.path))
+    return parse_material(_decoded(raw), _format_of(source.path), need_lithium=need_lithium)
 
 
 def _decoded(raw: bytes) -> str:
@@ -147,7 +150,7 @@ def _format_of(path: Path | None) -> "Format | None":
     return SUFFIXES.get(path.suffix.lower())
 
 
-def _looks_like_path(text: str) -> bool:
+def looks_like_path(text: str) -> bool:
     return "/" in text or "\\" in text or Path(text).suffix.lower() in SUFFIXES
 
 
