@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ionscout.datasets.errors import UnknownName
+from ionscout.serving.cli import benchmarks as thermodynamic
 from ionscout.serving.cli import latency
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the data set; default: IONSCOUT_DATA_DIR.")]
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     benchmarks = typer.Typer(help="Measure against the field's benchmarks, baselines beside.", no_args_is_help=True)
     benchmarks.command("obelix")(benchmark_obelix)
     latency.register(benchmarks)
+    thermodynamic.register(benchmarks)
     app.add_typer(benchmarks, name="benchmark")
 
 

@@ -1,0 +1,66 @@
+"""`ionscout benchmark windows | interfaces | interphase | speed`: the thermodynamics against published values."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ionscout.serving.cli.inputs import Json, progress_bar
+
+Reference = Annotated[Path, typer.Option("--reference", help="CSV of published values.")]
+HullOption = Annotated[
+    str | None, typer.Option("--hull", help="mp-2019, learned or mp-api; default: the best one here.")
+]
+Reports = Annotated[Path | None, typer.Option("--out", help="Folder for the report (.md and .json).")]
+
+
+def register(benchmarks: typer.Typer) -> None:
+    benchmarks.command("windows")(windows)
+    benchmarks.command("interfaces")(interfaces)
+    benchmarks.command("interphase")(interphase)
+    benchmarks.command("speed")(speed)
+
+
+def windows(reference: Reference, hull: HullOption = None, output: Reports = None, as_json: Json = False) -> None:
+    """Reduction and oxidation limits. CSV columns: formula, V_red, V_ox."""
+    from ionscout.training.benchmarks.windows import markdown, run
+
+    result = run(reference, hull)
+    _report("windows", result.hull, result.as_dict(), markdown(result), output, as_json)
+
+
+def interfaces(reference: Reference, hull: HullOption = None, output: Reports = None, as_json: Json = False) -> None:
+    """Closed reaction energies, cathodes lithiated and half delithiated. CSV columns as in the reference table."""
+    from ionscout.training.benchmarks.interfaces import markdown, run
+
+    result = run(reference, hull)
+    _report("interfaces", result.hull, result.as_dict(), markdown(result), output, as_json)
+
+
+def interphase(hull: HullOption = None, output: Reports = None, as_json: Json = False) -> None:
+    """Interphase class against lithium of twelve electrolytes, as found by experiment."""
+    from ionscout.training.benchmarks.interphase import markdown, run
+
+    result = run(hull)
+    _report("interphase", result.hull, asdict(result), markdown(result), output, as_json)
+
+
+def speed(hull: HullOption = None, output: Reports = None, as_json: Json = False) -> None:
+    """Window, interface and matrix from a cold start, beside pymatgen on the same phases; about a minute."""
+    from ionscout.training.benchmarks.thermo_speed import markdown, run
+
+    with progress_bar("Timing", as_json):
+        result = run(hull)
+    page = markdown(result)
+    _report("thermo_speed", result.hull, result.as_dict(), page, output, as_json)
+
+
+def _report(name: str, hull: str, report: dict[str, Any], page: str, folder: Path | None, as_json: bool) -> None:
+    """Print one report, and write it where a folder is given; names of other hulls than mp-2019 carry the hull."""
+    from ionscout.training.benchmarks.thermo_report import write_report
+
+    if folder is not None:
+        write_report(name if hull == "mp-2019" else f"{name}-{hull}", report, page, folder)
+    typer.echo(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) if as_json else page)
