@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
 from ionscout.datasets.composition import HEAVIEST
-from ionscout.datasets.errors import BadData
 from ionscout.datasets.sources.base import Measurement
 from ionscout.models.uncertainty import conformal_factor, nonconformity
 from ionscout.training.evaluate import UNMEASURABLE
@@ -16,19 +15,16 @@ from ionscout.training.folds import grouped_folds, publications
 def published_features(measurements: Sequence[Measurement]) -> np.ndarray:
     """Element counts of the formula, space group number and the six lattice parameters, [n, 102].
 
-    Source: Therrien et al., Digital Discovery 2026, doi 10.1039/D5DD00441A.
-
-    Raises:
-        BadData: when a row has no cell.
+    Source: Therrien et al., Digital Discovery 2026, doi 10.1039/D5DD00441A. A row without cell has NaN there, which the
+    forest sorts as a value of its own.
     """
     counts = np.zeros((len(measurements), HEAVIEST + 1))
     for row, m in zip(counts, measurements, strict=True):
         for element, amount in m.composition.items():
             row[element.Z] = amount
-    cells = [m.cell for m in measurements]
-    if any(cell is None for cell in cells):
-        raise BadData("The published random forest needs space group and lattice of every row.")
-    return np.hstack([counts, [[cell.space_group, *cell.lattice] for cell in cells if cell is not None]])
+    unknown = [np.nan] * 7
+    cells = [unknown if m.cell is None else [m.cell.space_group, *m.cell.lattice] for m in measurements]
+    return np.hstack([counts, cells])
 
 
 class RandomForest:

@@ -14,10 +14,11 @@ from ionscout.datasets.errors import DataUnavailable
 from ionscout.datasets.sources.base import Measurement, content_hash
 from ionscout.datasets.sources.embedded import Embedded
 from ionscout.datasets.sources.obelix import Obelix
+from ionscout.datasets.sources.user import UserTable
 from ionscout.models.conductivity.predictor import ConductivityPredictor
 from ionscout.training import figures, registry, tracking
 from ionscout.training.config import ConductivityConfig
-from ionscout.training.crossval import OutOfFold, calibrate, cross_validate, fit_ensemble, joined_with, nested
+from ionscout.training.crossval import OutOfFold, calibrate, cross_validate, fit_ensemble, nested
 from ionscout.training.evaluate import score
 from ionscout.training.examples import Examples, make_examples
 from ionscout.training.fit import fit_forests
@@ -35,20 +36,24 @@ class TrainingData:
     description: str
 
 
-def training_data(folder: Path | None = None) -> TrainingData:
+def training_data(data: Path | None = None) -> TrainingData:
     """OBELiX's training part with the embedded set beside it, or the embedded set alone where OBELiX is missing.
 
+    `data` is an OBELiX folder, or a CSV of own measurements (see `UserTable`), which then help to train as well.
+
     Raises:
-        DataUnavailable: when a folder was named that has no OBELiX table.
+        DataUnavailable: when what was named is not there.
+        BadData: when it does not have the expected layout.
     """
-    embedded = Embedded().load()
+    own = UserTable(data).load() if data is not None and not data.is_dir() else []
+    folder = data if data is not None and data.is_dir() else None
+    extra, names = Embedded().load() + own, "embedded" + (f" + {len(own)} own rows" if own else "")
     try:
-        obelix = Obelix(folder, "train").load()
+        return TrainingData(Obelix(folder, "train").load(), extra, f"OBELiX train.csv + {names}")
     except DataUnavailable:
         if folder is not None:
             raise
-        return TrainingData(embedded, [], "embedded")
-    return TrainingData(obelix, embedded, "OBELiX train.csv + embedded")
+        return TrainingData(extra, [], names)
 
 
 def train(
@@ -72,7 +77,7 @@ def train(
             tracking.log_measurements(data.extra, "extra", "training only, overlap with held-out rows left out")
         whole, bare = cross_validate(main, config, extra_rows(extra), on_fit)
         _log_folds(whole, config)
-        everything = joined_with(main, extra)
+        everything = main.joined(extra)
         ensemble, _ = fit_ensemble(everything, config, config.seed, on_fit)
         crystal_forest, composition_forest = fit_forests(everything, config, config.seed)
         predictor = ConductivityPredictor(

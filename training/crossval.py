@@ -1,5 +1,6 @@
 """Grouped cross-validation of the whole predictor, and the calibration that its out-of-fold errors give."""
 
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from ionscout.models.conductivity.forest import FrozenForest
 from ionscout.models.conductivity.predictor import Calibration, join, path_of
 from ionscout.models.uncertainty import COVERAGE, conformal_factor, nearest_distance, nonconformity
 from ionscout.training.config import ConductivityConfig
-from ionscout.training.examples import Examples, formula_only, join_examples
+from ionscout.training.examples import Examples, formula_only
 from ionscout.training.fit import FittedNetwork, fit_forests, fit_network
 from ionscout.training.folds import grouped_folds, publications
 
@@ -63,7 +64,7 @@ def cross_validate(
     pieces = []
     for number, (train_rows, test_rows) in enumerate(splits):
         test = examples.rows(test_rows)
-        training = joined_with(examples.rows(train_rows), extra(test))
+        training = examples.rows(train_rows).joined(extra(test))
         ensemble, fits = fit_ensemble(training, config, config.seed + 1000 * (number + 1), on_fit)
         forests = fit_forests(training, config, config.seed)
         bare = formula_only(test, config.network.cutoff)
@@ -75,11 +76,6 @@ def cross_validate(
         _assemble(examples, [piece[0] for piece in pieces]),
         _assemble(formula_only(examples, config.network.cutoff), [piece[1] for piece in pieces]),
     )
-
-
-def joined_with(rows: Examples, more: Examples | None) -> Examples:
-    """Rows and, where there are any, further rows."""
-    return rows if more is None or not len(more) else join_examples(rows, more)
 
 
 def fit_ensemble(
@@ -101,12 +97,19 @@ def _fits(training: Examples, config: ConductivityConfig, seeds: Sequence[int]) 
     if torch.cuda.is_available() or config.workers == 1:
         yield from (fit_network(training, config, seed) for seed in seeds)
         return
+    # As bytes: torch would hand every tensor over through a file descriptor of its own and run out of them.
+    payload = pickle.dumps((training, config))
     with ProcessPoolExecutor(config.workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        yield from pool.map(fit_network, [training] * len(seeds), [config] * len(seeds), seeds)
+        yield from map(pickle.loads, pool.map(_fit_payload, [payload] * len(seeds), seeds))
 
 
 def _one_thread() -> None:
     torch.set_num_threads(1)  # the processes share the cores; this also makes sums reproducible
+
+
+def _fit_payload(payload: bytes, seed: int) -> bytes:
+    training, config = pickle.loads(payload)
+    return pickle.dumps(fit_network(training, config, seed))
 
 
 def _predict(

@@ -34,11 +34,29 @@ class Examples:
     def rows(self, index: Sequence[int] | np.ndarray) -> "Examples":
         """The rows of an index, in its order."""
         picked = [int(i) for i in index]
-        lists = {name: [getattr(self, name)[i] for i in picked] for name in ("measurements", "materials", "graphs")}
-        return Examples(**lists, **{name: getattr(self, name)[picked] for name in _ARRAYS})
+        return Examples(
+            [self.measurements[i] for i in picked],
+            [self.materials[i] for i in picked],
+            [self.graphs[i] for i in picked],
+            *(array[picked] for array in self._arrays()),
+        )
+
+    def joined(self, other: "Examples | None") -> "Examples":
+        """These rows and, where there are any, those of another set."""
+        if other is None or not len(other):
+            return self
+        arrays = (np.concatenate(pair) for pair in zip(self._arrays(), other._arrays(), strict=True))
+        return Examples(
+            self.measurements + other.measurements,
+            self.materials + other.materials,
+            self.graphs + other.graphs,
+            *arrays,
+        )
+
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return self.crystal_features, self.composition_features, self.label, self.censored, self.energy
 
 
-_ARRAYS = ("crystal_features", "composition_features", "label", "censored", "energy")
 USUAL_ENERGY = 0.35  # eV, moves labels measured a few kelvin off room temperature when the paper gives no Ea
 
 
@@ -58,13 +76,6 @@ def make_examples(measurements: Sequence[Measurement], cutoff: float) -> Example
         np.array([m.censored for m in measurements]),
         energy,
     )
-
-
-def join_examples(first: Examples, second: Examples) -> Examples:
-    """The rows of both, in order."""
-    lists = {n: getattr(first, n) + getattr(second, n) for n in ("measurements", "materials", "graphs")}
-    arrays = {n: np.concatenate([getattr(first, n), getattr(second, n)]) for n in _ARRAYS}
-    return Examples(**lists, **arrays)
 
 
 def formula_only(examples: Examples, cutoff: float) -> Examples:

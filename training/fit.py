@@ -54,7 +54,8 @@ def fit_network(
 
     def loss_of(rows: np.ndarray) -> Tensor:
         batch = batch_of(examples.graphs[i] for i in rows).to(device)
-        return conductivity_loss(*network(batch), label[rows], censored[rows], energy[rows])
+        location, log_scale, prefactor = network(batch)
+        return conductivity_loss(location, log_scale, prefactor, label[rows], censored[rows], energy[rows])
 
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGING))
     held_out = batch_of(examples.graphs[i] for i in validation).to(device)

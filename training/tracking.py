@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import mlflow
+import mlflow.data.pandas_dataset
 import pandas as pd
 
 from ionscout.datasets.settings import settings
@@ -95,5 +96,5 @@ def log_measurements(measurements: Sequence[Measurement], name: str, split: str)
     )
     # MLflow keeps 36 characters of a digest; the whole hash is a tag.
     digest = content_hash(measurements)
-    data = mlflow.data.from_pandas(table, name=name, targets="log10_conductivity", digest=digest[:32])
+    data = mlflow.data.pandas_dataset.from_pandas(table, name=name, targets="log10_conductivity", digest=digest[:32])
     mlflow.log_input(data, context=split, tags={"sha256": digest, "split": split})

@@ -11,6 +11,7 @@ from pymatgen.core import Composition, Structure
 from ionscout.datasets.structure import ConventionalCell, Material, conventional_cell
 
 ROOM_TEMPERATURE = 298.15  # K
+Kind = Literal["total", "bulk", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Measurement:
     family: str = ""
     doi: str = ""
     source: str = ""
-    kind: Literal["total", "bulk", "unknown"] = "unknown"
+    kind: Kind = "unknown"
     activation_energy_eV: float | None = None
     cell: ConventionalCell | None = None
     reference: str = ""

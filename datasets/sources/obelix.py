@@ -14,7 +14,7 @@ from pymatgen.core import Structure
 from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.errors import BadData, DataUnavailable, InvalidInput
 from ionscout.datasets.settings import settings
-from ionscout.datasets.sources.base import Measurement, Source
+from ionscout.datasets.sources.base import Kind, Measurement, Source
 from ionscout.datasets.structure import ConventionalCell, parse_material
 
 CONDUCTIVITY = "Ionic conductivity (S cm-1)"
@@ -82,7 +82,7 @@ class Obelix(Source):
     def _measurement(self, row: pd.Series, cifs: Path | None) -> Measurement:
         value, censored = parse_conductivity(str(row[CONDUCTIVITY]))
         family = str(row["Family"]).strip() if pd.notna(row["Family"]) else ""
-        kind = "total" if _given(row, "IC (Total)") else "bulk" if _given(row, "IC (Bulk)") else "unknown"
+        kind: Kind = "total" if _given(row, "IC (Total)") else "bulk" if _given(row, "IC (Bulk)") else "unknown"
         return Measurement(
             id=str(row["ID"]),
             formula=str(row["Reduced Composition"]),

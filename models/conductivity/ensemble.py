@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -37,16 +38,17 @@ class ConductivityEnsemble(nn.Module):
         """Predict for graphs made by `inputs.graph_of` with this ensemble's cut-off."""
         self.eval()
         device = next(self.parameters()).device
-        parts = []
+        raw, embeddings = [], []
         for start in range(0, len(graphs), BATCH):
             batch = batch_of(graphs[start : start + BATCH]).to(device)
-            outputs = torch.stack([torch.stack(member(batch)) for member in self.members])  # [members, 3, b]
-            embedding = torch.cat([member.embed(batch) for member in self.members], 1)
-            parts.append((outputs.cpu().double().numpy(), embedding.cpu().double().numpy()))
-        outputs = np.concatenate([part[0] for part in parts], axis=2)
+            raw.append(torch.stack([torch.stack(member(batch)) for member in self.members]).cpu())
+            embeddings.append(torch.cat([network.embed(batch) for network in self._networks()], 1).cpu())
+        outputs = torch.cat(raw, 2).double().numpy()  # [members, 3, n]
         location, log_scale, prefactor = outputs[:, 0], outputs[:, 1], outputs[:, 2]
         # A Laplace law of scale b has variance 2b²; members that disagree add the variance between them.
         variance = (2 * np.exp(2 * log_scale)).mean(0) + location.var(0)
-        return EnsembleOutput(
-            location.mean(0), np.sqrt(variance), prefactor.mean(0), np.concatenate([part[1] for part in parts])
-        )
+        embedding = torch.cat(embeddings).double().numpy()
+        return EnsembleOutput(location.mean(0), np.sqrt(variance), prefactor.mean(0), embedding)
+
+    def _networks(self) -> list[ConductivityNetwork]:
+        return [cast(ConductivityNetwork, member) for member in self.members]

@@ -12,7 +12,9 @@ from ionscout.datasets.errors import UnknownName
 from ionscout.serving.cli import benchmarks as thermodynamic
 from ionscout.serving.cli import latency
 
-Data = Annotated[Path | None, typer.Option("--data", help="Folder of the data set; default: IONSCOUT_DATA_DIR.")]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="OBELiX folder, or a CSV of own measurements; default: IONSCOUT_DATA_DIR.")
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file; default: the shipped configuration.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
 Reports = Annotated[Path | None, typer.Option("--out", help="Folder for the report (.md and .json).")]
