@@ -55,7 +55,7 @@ def materials_project_gap(composition: Composition) -> BandGap | None:
     if values is None:
         return None
     polymorphs = "" if len(values) == 1 else f", median of {len(values)} polymorphs"
-    return BandGap(median(values), PBE, f"Materials Project (PBE{polymorphs})")
+    return BandGap(median(values), PBE, f"Materials Project, PBE{polymorphs}")
 
 
 @lru_cache(maxsize=2)

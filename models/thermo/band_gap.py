@@ -46,4 +46,4 @@ def _of_hull(composition: Composition, hull: Hull | None) -> BandGap | None:
     if phase is None or phase.band_gap is None:
         return None
     how = "predicted" if phase.provenance == "predicted" else "given"
-    return BandGap(phase.band_gap, PBE, f"hull {hull.name} ({how})")
+    return BandGap(phase.band_gap, PBE, f"hull {hull.name}, {how}")

@@ -143,7 +143,7 @@ def _by_gap(formula: str, gap: BandGap | None) -> ElectronicCharacter:
         return ElectronicCharacter(formula, "conductor", True, None, "none", reason)
     needed = INSULATING_EXPERIMENTAL if gap.kind == EXPERIMENTAL else INSULATING_PBE
     conducts = gap.value < needed
-    comparison = f"below {needed:g} eV" if conducts else "insulates electrons"
-    reason = f"{formula} has a band gap of {gap.value:.1f} eV ({gap.kind}), {comparison}"
+    verdict = f"below the {needed:g} eV of an insulator" if conducts else "and insulates"
+    reason = f"{formula} has a band gap of {gap.value:.2f} eV {verdict} ({gap.source})"
     kind = "conductor" if conducts else "insulator"
     return ElectronicCharacter(formula, kind, conducts, gap.value, gap.source, reason)
