@@ -45,3 +45,12 @@ def test_the_python_of_the_readme_runs(server):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip(), "the snippet prints nothing"
+
+
+def test_the_tables_are_what_the_reports_say():
+    from ionscout.training.benchmarks.readme import blocks, filled
+
+    text = README.read_text(encoding="utf-8")
+    assert filled(text, blocks(README.parent / "benchmarks")) == text, (
+        "run python -m ionscout.training.benchmarks.readme"
+    )
