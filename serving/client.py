@@ -9,6 +9,7 @@ import httpx
 from ionscout.datasets.errors import IonscoutError
 from ionscout.serving.problems import MEDIA_TYPE, Problem
 from ionscout.serving.schemas import CrystalRequest, ModelList, Prediction
+from ionscout.serving.screening_schemas import CoatingsAnswer, InterphaseAnswer
 from ionscout.serving.thermo_schemas import InterfaceAnswer, InterfaceMatrixAnswer, WindowAnswer
 
 
@@ -147,6 +148,26 @@ class Client:
             "hull": hull,
         }
         return InterfaceMatrixAnswer.model_validate(self._call("POST", "/interface-matrix", given(body)))
+
+    def interphase(self, electrolyte: str | dict[str, Any], **options: Any) -> InterphaseAnswer:
+        """Class of the interphase; options as in `InterphaseRequest` (against, half_lithiated, voltage, hull, …).
+
+        Raises:
+            ServiceError, ServiceUnreachable.
+        """
+        answer = self._call("POST", "/interphase", given({"electrolyte": electrolyte, **options}))
+        return InterphaseAnswer.model_validate(answer)
+
+    def coatings(
+        self, electrolyte: str | dict[str, Any], cathode: str | dict[str, Any], **options: Any
+    ) -> CoatingsAnswer:
+        """One portion of the coating funnel; call again until `complete`. Options as in `CoatingsRequest`.
+
+        Raises:
+            ServiceError, ServiceUnreachable.
+        """
+        body = given({"electrolyte": electrolyte, "cathode": cathode, **options})
+        return CoatingsAnswer.model_validate(self._call("POST", "/coatings", body))
 
     def models(self) -> ModelList:
         """The models that answer, with their cards."""

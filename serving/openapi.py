@@ -6,6 +6,16 @@ from typing import Any
 
 from ionscout.serving.problems import MEDIA_TYPE, Problem
 from ionscout.serving.schemas import ModelList, PredictAnswer, PredictRequest
+from ionscout.serving.screening_schemas import (
+    CoatingsAnswer,
+    CoatingsRequest,
+    ConversionAnswer,
+    ConversionRequest,
+    InterphaseAnswer,
+    InterphaseRequest,
+    StabilityMapAnswer,
+    StabilityMapRequest,
+)
 from ionscout.serving.thermo_schemas import (
     InterfaceAnswers,
     InterfaceMatrixAnswer,
@@ -68,6 +78,10 @@ _BODIES: dict[str, tuple[type, type]] = {
     "/window": (WindowRequest, WindowAnswers),
     "/interface": (InterfaceRequest, InterfaceAnswers),
     "/interface-matrix": (InterfaceMatrixRequest, InterfaceMatrixAnswer),
+    "/interphase": (InterphaseRequest, InterphaseAnswer),
+    "/coatings": (CoatingsRequest, CoatingsAnswer),
+    "/stability-map": (StabilityMapRequest, StabilityMapAnswer),
+    "/conversion": (ConversionRequest, ConversionAnswer),
 }
 
 _EXAMPLES: dict[str, Any] = {
@@ -95,4 +109,10 @@ _EXAMPLES: dict[str, Any] = {
     "/interface-matrix": {
         "coatings": {"summary": "Two by two", "value": {"rows": ["Li3PS4", "Li6PS5Cl"], "columns": ["LiNbO3", "LCO"]}},
     },
+    "/interphase": {"lithium": {"summary": "Against lithium", "value": {"electrolyte": "Li10GeP2S12"}}},
+    "/coatings": {"sulfide": {"summary": "For a sulfide", "value": {"electrolyte": "Li3PS4", "cathode": "NMC111"}}},
+    "/stability-map": {
+        "garnet": {"summary": "Li-Ti-O", "value": {"corners": ["Li", "Ti", "O"], "partner": "Li7La3Zr2O12"}}
+    },
+    "/conversion": {"nitride": {"summary": "A nitride", "value": {"additive": "Si3N4"}}},
 }

@@ -20,6 +20,16 @@ from ionscout.serving.limits import LimitsMiddleware
 from ionscout.serving.openapi import completed
 from ionscout.serving.problems import ProblemMiddleware, RequestTooLarge, problem_of, problem_response
 from ionscout.serving.schemas import ModelCard, ModelList, PredictAnswer, PredictRequest
+from ionscout.serving.screening_schemas import (
+    CoatingsAnswer,
+    CoatingsRequest,
+    ConversionAnswer,
+    ConversionRequest,
+    InterphaseAnswer,
+    InterphaseRequest,
+    StabilityMapAnswer,
+    StabilityMapRequest,
+)
 from ionscout.serving.thermo_schemas import (
     InterfaceAnswers,
     InterfaceMatrixAnswer,
@@ -42,22 +52,8 @@ class PredictBody(RootModel[Any]):
         return handler.resolve_ref_schema(handler(PredictRequest.__pydantic_core_schema__))
 
 
-class WindowBody(PredictBody):
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler.resolve_ref_schema(handler(WindowRequest.__pydantic_core_schema__))
-
-
-class InterfaceBody(PredictBody):
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler.resolve_ref_schema(handler(InterfaceRequest.__pydantic_core_schema__))
-
-
-class InterfaceMatrixBody(PredictBody):
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler.resolve_ref_schema(handler(InterfaceMatrixRequest.__pydantic_core_schema__))
+class Body(RootModel[Any]):
+    """The JSON of any other route, likewise; `openapi` states its schema."""
 
 
 def check_length(items: list[Item]) -> list[Item]:
@@ -160,7 +156,7 @@ class IonScout:
 
     @bentoml.api(route="/window")
     @answers_problems
-    def window(self, body: WindowBody, /) -> WindowAnswers:
+    def window(self, body: Body, /) -> WindowAnswers:
         """Electrochemical window of one material or of a list: limits, plateaus with products, energies."""
         from ionscout.serving.thermo_answers import answer_each, answer_window
 
@@ -171,7 +167,7 @@ class IonScout:
 
     @bentoml.api(route="/interface")
     @answers_problems
-    def interface(self, body: InterfaceBody, /) -> InterfaceAnswers:
+    def interface(self, body: Body, /) -> InterfaceAnswers:
         """Worst reaction of two solids, closed or at a voltage, of one pair or of a list."""
         from ionscout.serving.thermo_answers import answer_each, answer_interface
 
@@ -182,11 +178,43 @@ class IonScout:
 
     @bentoml.api(route="/interface-matrix")
     @answers_problems
-    def interface_matrix(self, body: InterfaceMatrixBody, /) -> InterfaceMatrixAnswer:
+    def interface_matrix(self, body: Body, /) -> InterfaceMatrixAnswer:
         """Worst reaction of every row with every column; a pair without an answer says why."""
         from ionscout.serving.thermo_answers import answer_matrix
 
         return answer_matrix(InterfaceMatrixRequest.model_validate(body.root))
+
+    @bentoml.api(route="/interphase")
+    @answers_problems
+    def interphase(self, body: Body, /) -> InterphaseAnswer:
+        """Whether the layer on lithium or a cathode is none, an SEI or an MCI, and which products decide it."""
+        from ionscout.serving.screening_answers import answer_interphase
+
+        return answer_interphase(InterphaseRequest.model_validate(body.root))
+
+    @bentoml.api(route="/coatings")
+    @answers_problems
+    def coatings(self, body: Body, /) -> CoatingsAnswer:
+        """Coatings between an electrolyte and a cathode, screened in portions: ask again until `complete`."""
+        from ionscout.serving.coating_search import answer_coatings
+
+        return answer_coatings(CoatingsRequest.model_validate(body.root))
+
+    @bentoml.api(route="/stability-map")
+    @answers_problems
+    def stability_map(self, body: Body, /) -> StabilityMapAnswer:
+        """Reaction energies with a partner over a triangle of compositions."""
+        from ionscout.serving.screening_answers import answer_map
+
+        return answer_map(StabilityMapRequest.model_validate(body.root))
+
+    @bentoml.api(route="/conversion")
+    @answers_problems
+    def conversion(self, body: Body, /) -> ConversionAnswer:
+        """What lithium metal makes of an additive, and whether the layer blocks electrons."""
+        from ionscout.serving.screening_answers import answer_conversion
+
+        return answer_conversion(ConversionRequest.model_validate(body.root))
 
 
 # The first one added is the outermost: it also rewrites what the second one lets through.

@@ -3,15 +3,15 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pymatgen.core import Composition
 
-from ionscout.datasets.errors import InvalidInput, IonscoutError
+from ionscout.datasets.errors import IonscoutError
 from ionscout.datasets.hulls import Hull
 from ionscout.models.thermo.interface import interface
-from ionscout.models.thermo.interphase import STABLE_BELOW, cathode_interphase, lithium_interphase
+from ionscout.models.thermo.interphase import lithium_interphase
 from ionscout.models.thermo.matrix import Cell, interface_matrix
 from ionscout.models.thermo.practical import practical_window
 from ionscout.models.thermo.window import check_voltage
@@ -23,7 +23,6 @@ from ionscout.serving.thermo_schemas import (
     InterfaceMatrixAnswer,
     InterfaceMatrixRequest,
     InterfaceQuestion,
-    InterphaseAnswer,
     MatrixCell,
     ProductAmount,
     WindowAnswer,
@@ -84,34 +83,6 @@ def interface_answer(a: Composition, b: Composition, hull: Hull, voltage: float 
         As `models.thermo.interface.interface`.
     """
     return InterfaceAnswer.model_validate(interface(a, b, hull, voltage=voltage))
-
-
-def interphase_answer(
-    electrolyte: Composition,
-    against: Composition,
-    hull: Hull,
-    *,
-    charged: bool = False,
-    voltage: float | None = None,
-    threshold: float = STABLE_BELOW,
-) -> InterphaseAnswer:
-    """Class of the interphase with lithium metal, or with a cathode.
-
-    Args:
-        against: lithium, or the cathode as it is in the cell.
-        charged: `against` was half delithiated; stated in the answer.
-
-    Raises:
-        As `models.thermo.interphase`; InvalidInput for a voltage beside lithium metal.
-    """
-    if len(against) > 1:
-        found = cathode_interphase(electrolyte, against, hull, voltage=voltage, threshold=threshold)
-        return InterphaseAnswer.model_validate(replace(found, charged=charged))
-    if against.elements[0].symbol != "Li":
-        raise InvalidInput("An interphase forms against lithium metal or a cathode; name one of them.")
-    if voltage is not None:
-        raise InvalidInput("Lithium metal sets the voltage itself, to 0 V; leave the voltage out.")
-    return InterphaseAnswer.model_validate(lithium_interphase(electrolyte, hull, threshold=threshold))
 
 
 def matrix_answer(

@@ -187,37 +187,6 @@ class InterfaceMatrixAnswer(Answered):
     cells: list[list[MatrixCell]] = Field(description="[row][column]")
 
 
-class CharacterAnswer(BaseModel):
-    """How a product treats electrons."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    formula: str
-    kind: str = Field(description="metal, alloy, reduced oxide or compound, conductor, insulator or gas.")
-    conducts: bool = Field(description="Whether electrons pass.")
-    band_gap: float | None = Field(description="eV; null where none was needed or known.")
-    source: str = Field(description="Of the band gap, or `rule`.")
-    reason: str
-
-
-class InterphaseAnswer(Answered):
-    """Class of an interphase, and the products that decide it."""
-
-    electrolyte: str
-    against: str
-    charged: bool = Field(description="Whether the cathode was taken half delithiated.")
-    interphase_class: Literal["stable", "SEI", "MCI"]
-    energy_unit: Literal["eV/atom"] = "eV/atom"
-    driving_force: float = Field(description="Most exothermic mixing reaction, eV per atom of both reactants.")
-    threshold: float = Field(description="Driving force up to which an interface counts as stable, eV/atom.")
-    decomposition_energy_0V: float | None = Field(description="In excess lithium, eV per electrolyte atom.")
-    products: list[ProductAmount]
-    characters: list[CharacterAnswer] = Field(description="In the order of `products`.")
-    deciding_products: list[str]
-    reason: str
-    warnings: list[str] = Field(default_factory=list)
-
-
 class WindowRequest(RootModel[one_or_many(WindowQuestion)]):  # type: ignore[misc]
     """One material or a list of materials."""
 

@@ -39,12 +39,23 @@ def interfaces(reference: Reference, hull: HullOption = None, output: Reports = 
     _report("interfaces", result.hull, result.as_dict(), markdown(result), output, as_json)
 
 
-def interphase(hull: HullOption = None, output: Reports = None, as_json: Json = False) -> None:
-    """Interphase class against lithium of twelve electrolytes, as found by experiment."""
+def interphase(
+    hull: HullOption = None,
+    funnel: Annotated[
+        bool, typer.Option(help="Send all lithium compounds through the coating funnel; minutes.")
+    ] = True,
+    output: Reports = None,
+    as_json: Json = False,
+) -> None:
+    """Interphase classes, coatings and stability maps as experiments and reviews have them, on every hull here."""
     from ionscout.training.benchmarks.interphase import markdown, run
 
-    result = run(hull)
-    _report("interphase", result.hull, asdict(result), markdown(result), output, as_json)
+    with progress_bar("Working", as_json):
+        results = run(None if hull is None else [hull], funnel=funnel)
+    report = {"hulls": [asdict(result) for result in results]}
+    _report(
+        "interphase", "mp-2019" if len(results) > 1 else results[0].hull, report, markdown(results), output, as_json
+    )
 
 
 def speed(hull: HullOption = None, output: Reports = None, as_json: Json = False) -> None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ionscout.serving.screening_schemas import InterphaseAnswer
     from ionscout.serving.thermo_schemas import (
         Answered,
         InterfaceAnswer,
         InterfaceMatrixAnswer,
-        InterphaseAnswer,
         ProductAmount,
         WindowAnswer,
     )

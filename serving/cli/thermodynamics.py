@@ -127,7 +127,7 @@ def interphase(
 ) -> None:
     """Whether the layer that forms is none (stable), stops growing (SEI) or not (MCI), and which products decide it."""
     from ionscout.serving.cli.tables import print_interphase, state_hull
-    from ionscout.serving.thermo_answers import interphase_answer
+    from ionscout.serving.screening_answers import interphase_answer
 
     first, second = composition_of(electrolyte), composition_of(against, half=half)
     chosen = hull_of(hull, hull_file)
