@@ -1,0 +1,165 @@
+"""Template structures: for an entry or a formula without atoms, a relative's crystal filled with its own composition.
+
+Every species of the formula is given to the groups of sites of the template (sites that hold the same elements form
+one group) at the least total cost: nothing for an element that is there already, more the further radius and charge
+are from what is there, much for what finds no room. It is a small linear program, so that lithium, framework cations
+and anions are placed together: aluminium in a garnet whose framework is full goes to the lithium sites, as it does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pymatgen.core import Composition, Element, Lattice, Structure
+
+from ionscout.datasets.composition import parse_formula
+from ionscout.datasets.graph import composition_vector
+from ionscout.datasets.placement import ANIONS, ionic_radius, occupancies, place, site_groups
+from ionscout.datasets.sources.base import Measurement
+from ionscout.datasets.structure import ConventionalCell
+
+SHORTLIST = 12  # candidates, nearest in composition, for which the placement is solved
+COMPLETE = 0.02  # share of atoms without a site up to which a structure counts as whole
+VOLUME_RANGE = (0.75, 1.35)  # of volume per anion: beyond, the template is no relative of the formula
+SAME_SETTING = 0.15  # relative difference of an axis; more, and the two cells are not set up alike
+
+
+@dataclass(frozen=True)
+class Template:
+    """A measured crystal that may lend its sites. `space_group` and `family` as published, 0 and empty if unknown."""
+
+    id: str
+    structure: Structure
+    space_group: int = 0
+    family: str = ""
+
+
+def templates_of(measurements: Sequence[Measurement]) -> list[Template]:
+    """Every measured structure once, under the id of its first row."""
+    found: dict[int, Template] = {}
+    for m in measurements:
+        if m.structure is not None and id(m.structure) not in found:
+            number = m.space_group or (m.cell.space_group if m.cell is not None else 0)
+            found[id(m.structure)] = Template(m.id, m.structure, number, m.family)
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A structure made from a template; never a measured one.
+
+    Attributes:
+        structure: carries `template` and `mismatch` in its `properties`, so that no later step takes it for measured.
+        template: id of the crystal that lent the sites.
+        mismatch: cost of the placement per atom; 0 for the template's own composition, 0.1 for near relatives.
+        unplaced: share of the atoms that found no site; they are missing in the structure.
+        cell_scale: linear factor on the template's cell, or the cube root of the volume ratio to the entry's own cell.
+    """
+
+    structure: Structure
+    template: str
+    mismatch: float
+    unplaced: float
+    cell_scale: float
+
+    def note(self) -> str:
+        """One sentence for the warnings of an answer."""
+        return (
+            f"No atomic positions were given: the sites of {self.template} filled with this composition stand in "
+            f"(cell axes × {self.cell_scale:.3f}, placement mismatch {self.mismatch:.2f} per atom)."
+        )
+
+
+def complete(formula: str | Composition, candidates: Sequence[Template], top: int = 3) -> list[Completed]:
+    """The best templates for a bare formula, each filled with it, best first.
+
+    The cell keeps its shape; its volume follows the ionic volumes of what was exchanged.
+
+    Args:
+        formula: a formula unit; fractional amounts as wanted.
+        candidates: crystals to choose from; leave out those that a test holds back.
+        top: how many to return at most.
+
+    Returns:
+        Possibly none: where no candidate has all the kinds of sites that the formula needs.
+
+    Raises:
+        BadFormula: the text is not a formula.
+    """
+    composition = parse_formula(formula) if isinstance(formula, str) else formula
+    made = [f for c in _shortlist(composition, candidates) if (f := fill(composition, c)) is not None]
+    return sorted(made, key=lambda c: (c.unplaced > COMPLETE, c.mismatch))[:top]
+
+
+def template_for(
+    composition: Composition, cell: ConventionalCell, family: str, candidates: Sequence[Template]
+) -> Completed | None:
+    """The best structure for an entry of known space group and cell: same group, same family where there is one.
+
+    Returns:
+        None where no candidate has the space group and room for the composition.
+    """
+    alike = [c for c in candidates if c.space_group == cell.space_group]
+    related = [c for c in alike if family and c.family == family]
+    for group in (related, alike):
+        made = [f for c in _shortlist(composition, group) if (f := fill(composition, c, cell)) is not None]
+        if whole := [f for f in made if f.unplaced < COMPLETE]:
+            return min(whole, key=lambda f: f.mismatch)
+    return None
+
+
+def fill(composition: Composition, template: Template, cell: ConventionalCell | None = None) -> Completed | None:
+    """The template with another composition on its sites; None when it has no anions or lithium to share.
+
+    The formula is multiplied to give the anions of the template's cell. Lattice: the entry's own parameters where
+    `cell` is given in the template's setting, else the template's axes scaled.
+    """
+    structure = template.structure
+    amounts = {Element(s.symbol): float(n) for s, n in composition.items()}
+    per_formula = sum(n for e, n in amounts.items() if e.symbol in ANIONS)
+    in_cell = sum(n for s, n in structure.composition.items() if s.symbol in ANIONS)
+    if not per_formula or not in_cell or Element("Li") not in amounts:
+        return None
+    demand = {e: n * in_cell / per_formula for e, n in amounts.items()}
+    groups = site_groups(structure)
+    placed, cost, missing = place(demand, groups)
+    total = sum(demand.values())
+    species = occupancies(structure, groups, list(demand), placed)
+    if not any("Li" in s for s in species):
+        return None
+    lattice = _lattice(structure, demand, cell)
+    kept = [(s, site.frac_coords) for s, site in zip(species, structure, strict=True) if s]
+    mismatch, unplaced = cost / total, missing / total
+    filled = Structure(lattice, [s for s, _ in kept], [xyz for _, xyz in kept])
+    filled.properties = {"template": template.id, "mismatch": mismatch}
+    scale = (lattice.volume / structure.volume) ** (1 / 3)
+    return Completed(filled, template.id, mismatch, unplaced, scale)
+
+
+def _lattice(structure: Structure, demand: dict[Element, float], cell: ConventionalCell | None) -> Lattice:
+    """The entry's own lattice if it is set up as the template's; else the template's, scaled."""
+    old = structure.lattice
+    if cell is not None:
+        ratios = np.array(cell.lattice[:3]) / np.array(old.abc)
+        angles = np.abs(np.array(cell.lattice[3:]) - np.array(old.angles))
+        if np.abs(ratios - 1).max() <= SAME_SETTING and angles.max() <= 5:
+            return Lattice.from_parameters(*cell.lattice)
+    before = {Element(s.symbol): float(n) for s, n in structure.composition.items()}
+    ratio = float(np.clip(_ionic_volume(demand) / _ionic_volume(before), *VOLUME_RANGE))
+    return old.scale(structure.volume * ratio)
+
+
+def _ionic_volume(amounts: dict[Element, float]) -> float:
+    """Sum of r³ over anions and framework cations; lithium fits into what they leave."""
+    return sum(n * ionic_radius(e) ** 3 for e, n in amounts.items() if e.symbol != "Li")
+
+
+def _shortlist(composition: Composition, candidates: Sequence[Template]) -> list[Template]:
+    """The candidates nearest in atomic fractions."""
+    target = composition_vector(composition).numpy()
+    distance = [float(np.abs(_fractions(c) - target).sum()) for c in candidates]
+    return [candidates[i] for i in np.argsort(distance, kind="stable")[:SHORTLIST]]
+
+
+def _fractions(template: Template) -> np.ndarray:
+    return composition_vector(template.structure.composition.element_composition).numpy()
