@@ -20,12 +20,12 @@ GAS_FORMULAS = (
 )
 GASES = frozenset(Composition(formula).reduced_formula for formula in GAS_FORMULAS.split())
 METALLOIDS = {"B", "Si", "Ge", "Sb"}  # with a metal they form alloys; lithium makes conductors of them, too
-# Transition metals whose highest oxide has an empty d shell; below it d electrons conduct (LixTiO2, Zr3O, NbO, WO2).
-# Of the later ones (Mn, Fe, Co, Ni) the lower oxides are the better insulators, so there the band gap decides.
-EMPTY_SHELL = {"Ti": 4, "Zr": 4, "Hf": 4, "V": 5, "Nb": 5, "Ta": 5, "Mo": 6, "W": 6, "Re": 7}
-ANIONS = {"O": -2, "F": -1, "Cl": -1, "Br": -1, "I": -1, "S": -2, "Se": -2, "Te": -2, "N": -3, "P": -3, "As": -3,
-          "C": -4, "H": -1}  # fmt: skip
-CENTRES = {"P": 5, "As": 5, "C": 4, "S": 6, "Se": 6, "Te": 6, "N": 5}  # of oxoanions and their like
+# Transition metals whose highest oxide has an empty d shell. Below it their d electrons conduct (LixTiO2, Zr3O, NbO),
+# also where PBE+U says otherwise (MoO2 and WO2 are metals, and have gaps of 1 eV there). Vanadium is no such case: its
+# lower oxides are Mott insulators. Of the later metals (Mn, Fe, Co, Ni) the lower oxides insulate better.
+EMPTY_SHELL = {"Ti": 4, "Zr": 4, "Hf": 4, "Nb": 5, "Ta": 5, "Mo": 6, "W": 6}
+# Halogens, sulfur and oxoanions keep these metals apart, so that their electrons need not conduct: the gap decides.
+ANIONS = {"O": -2, "N": -3, "P": -3, "C": -4}
 HOLD_LITTLE = 0.02  # electrons per transition-metal atom; fewer are rounding of the formula
 
 
@@ -58,9 +58,9 @@ class ElectronicCharacter:
 def electronic_character(formula: str, hull: Hull | None = None) -> ElectronicCharacter:
     """Judge one phase.
 
-    In this order: the table of known gaps; elements and alloys; oxidation states (reduced oxides of Ti, Zr, V, Nb, Ta,
-    Mo, W); the band gap that the hull gives, else that of the Materials Project where its table is present, else that
-    predicted by the energy GNN.
+    In this order: the table of known gaps; elements and alloys; oxidation states (reduced oxides of Ti, Zr, Hf, Nb,
+    Ta, Mo, W); the band gap that the hull gives, else that of the Materials Project where its table is present, else
+    that predicted by the energy GNN.
 
     Args:
         formula: of a whole-number compound or element, as in `Product.formula`.
@@ -96,41 +96,31 @@ def deciding(characters: Iterable[ElectronicCharacter]) -> tuple[ElectronicChara
 
 
 def reduced_state(composition: Composition) -> float | None:
-    """Mean oxidation state of Ti, Zr, Hf, V, Nb, Ta, Mo, W, Re where it is below that of an empty d shell, else None.
+    """Mean oxidation state of Ti, Zr, Hf, Nb, Ta, Mo, W in an oxide, nitride, phosphide or carbide, where reduced.
 
-    All other elements are given their usual charge (P, C, S, … that of the centre of an oxoanion where there are enough
-    anions around it). Compounds with another transition metal of variable charge are not judged.
+    None at or above the state of an empty d shell, and where no judgement is made: other anions, oxoanions, or another
+    element of variable charge.
     """
     amounts = {element.symbol: float(n) for element, n in composition.items()}
     hosts = {symbol: n for symbol, n in amounts.items() if symbol in EMPTY_SHELL}
-    if not hosts or not set(amounts) & set(ANIONS):
+    anions = {symbol: n for symbol, n in amounts.items() if symbol in ANIONS}
+    if not hosts or not anions or ("O" in anions and len(anions) > 1):
         return None
-    charge = 0.0
+    charge = sum(ANIONS[symbol] * n for symbol, n in anions.items())
     for symbol, n in amounts.items():
         if symbol in EMPTY_SHELL:
             charge += EMPTY_SHELL[symbol] * n
-        elif symbol in ANIONS:
-            charge += (CENTRES.get(symbol, 1) if _is_centre(symbol, amounts) else ANIONS[symbol]) * n
-        else:
+        elif symbol not in ANIONS:
             element = Element(symbol)
-            if element.is_transition_metal and len(element.common_oxidation_states) != 1:
+            states = element.common_oxidation_states
+            variable = len(states) != 1 or (element.is_transition_metal and element.group not in (3, 12))
+            if variable or not element.is_metal:
                 return None
-            charge += max(element.common_oxidation_states or (0,)) * n
+            charge += states[0] * n
     surplus = charge / sum(hosts.values())  # electrons in d states per atom
     if surplus <= HOLD_LITTLE:
         return None
     return sum(EMPTY_SHELL[symbol] * n for symbol, n in hosts.items()) / sum(hosts.values()) - surplus
-
-
-def _is_centre(symbol: str, amounts: dict[str, float]) -> bool:
-    """Whether a nonmetal is the centre of an oxoanion (PO4, CO3, SO4, NO3, OH) and not an anion itself."""
-    oxygen = amounts.get("O", 0.0)
-    if symbol == "H":
-        return len(set(amounts) & set(ANIONS)) > 1
-    if symbol in ("P", "As", "C"):
-        around = oxygen + sum(amounts.get(anion, 0.0) for anion in ("S", "Se", "N", "F", "Cl"))
-        return around >= 2 * amounts[symbol]
-    return symbol in CENTRES and oxygen >= 2.5 * amounts[symbol]
 
 
 def _is_alloy(symbols: list[str]) -> bool:

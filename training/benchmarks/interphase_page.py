@@ -63,8 +63,8 @@ def markdown(results: tuple[HullResult, ...]) -> str:
         if result.funnel is not None:
             funnel = result.funnel
             parts += [
-                f"The whole funnel took {funnel.seconds:.0f} s, {funnel.cpu_seconds:.0f} s of one core (the machine was "
-                f"shared). Its best: {', '.join(funnel.best)}.",
+                f"The whole funnel took {funnel.seconds:.0f} s ({funnel.cpu_seconds:.0f} s of CPU time). "
+                f"Its best: {', '.join(funnel.best)}.",
                 table(["gate", "entered", "passed"], funnel.stages),
             ]
         shares = sorted(result.map, key=lambda row: -row.stable_share)
