@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Composition, Lattice, Structure
 
+from ionscout.datasets.errors import DataUnavailable
 from ionscout.datasets.settings import settings
 from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.sources.repeats import contradictory
+from ionscout.training.benchmarks import measurements as measurements_report
 from ionscout.training.folds import grouped_folds, publications
 from ionscout.training.leaks import independent, leak_counts, leaks
 from ionscout.training.measurements import join, joined_table, noise
@@ -207,3 +209,19 @@ def test_the_real_table_joins_without_leaks_and_shows_the_noise_of_the_labels():
         allowed = independent(extra, held_out)
         assert len(allowed) < len(extra)
         assert leaks(allowed, held_out) == []
+
+
+def test_the_report_counts_sources_copies_leaks_and_noise():
+    main = [row("Li6PS5Cl", -2.7, f"10.1/{i}", "obelix") for i in range(3)]
+    main += [row(f"Li{3 + i}YCl{6 + i}", -3.0 - i, f"10.2/{i}", "obelix") for i in range(4)]
+    extra = [row("Li6PS5Cl", -2.7, "", "table"), row("Li6PS5Cl", -3.9, "10.9/a", "table"), row("LiCl", -9, "", "table")]
+    report = measurements_report.run(join([main, extra]))
+    assert [(s.source, s.rows, s.kept) for s in report.sources] == [("obelix", 7, 7), ("table", 3, 2)]
+    assert sum(f.held_out for f in report.folds) == 7
+    assert sum(f.composition for f in report.folds) in (1, 2, 3)  # once for each fold that holds Li6PS5Cl
+    assert all(f.leaks_after == 0 for f in report.folds)
+    assert report.noise[0].pairs == 3  # each of the three Li6PS5Cl against the repeat; copies are no pairs
+    page = measurements_report.markdown(report)
+    assert "| obelix | 7 | 7 |" in page
+    with pytest.raises(DataUnavailable):
+        measurements_report.run(join([extra]))
