@@ -1,7 +1,6 @@
 """The energy GNN: invariances, exact limits, input checks, weights on disk, and a small fit that must converge."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from ionscout.datasets.settings import settings as ionscout_settings
 from ionscout.models.energy import EnergyNet, EnergyNetConfig, EnergyPredictor, composition_graph, load_predictor
 from ionscout.models.energy.predictor import encode_compositions, save_predictor
 from ionscout.training.energy import fit
+from ionscout.training.energy.config import load_config
 from ionscout.training.energy.data import CompositionTable, composition_key
 
 SMALL = EnergyNetConfig(width=32, layers=2, heads=4, pair_features=8)
@@ -172,8 +172,9 @@ def toy(tmp_path, monkeypatch) -> CompositionTable:
 
 
 def test_a_small_fit_converges_and_goes_on_from_its_weights(toy):
-    config = replace(fit.load_config(), width=32, layers=1, batch=64, members=1, epochs_holdout=40, epochs_full=10)
-    config = replace(config, bfloat16=False, muon_rate=0.02, adam_rate=0.005)
+    small = {"width": 32, "layers": 1, "batch": 64, "members": 1, "epochs_holdout": 40, "epochs_full": 10}
+    quick = {"bfloat16": False, "muon_rate": 0.02, "adam_rate": 0.005}
+    config = load_config().model_copy(update=small | quick)
     (held_out,) = fit.run(config, holdout=True, quiet=True, table=toy)
     (full,) = fit.run(config, holdout=False, quiet=True, table=toy)
     spread = float(np.abs(toy.targets[:, 0] - toy.targets[:, 0].mean()).mean())

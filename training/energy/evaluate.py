@@ -19,8 +19,9 @@ from ionscout.training.benchmarks import interfaces, windows
 from ionscout.training.benchmarks.thermo_report import default_folder, write_report
 from ionscout.training.benchmarks.thermo_report import table as markdown_table
 from ionscout.training.energy.baseline import composition_statistics, fit_forest
+from ionscout.training.energy.config import FitConfig, load_config
 from ionscout.training.energy.data import CompositionTable, load_table, split_holdout
-from ionscout.training.energy.fit import FitConfig, fit_folder, load_config
+from ionscout.training.energy.fit import fit_folder
 from ionscout.training.energy.ship import read_member
 
 UNITS = ("eV/atom", "eV/atom", "eV", "eV", "log10 GPa", "log10 GPa")

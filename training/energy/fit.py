@@ -3,13 +3,13 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import torch
-import yaml
 from mlflow.data.numpy_dataset import from_numpy
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -18,46 +18,14 @@ from torch import Tensor, nn
 
 from ionscout.datasets.settings import settings
 from ionscout.models.energy.network import PROPERTIES, EnergyNet, EnergyNetConfig
+from ionscout.training.energy.batches import batches, mean_draws
+from ionscout.training.energy.config import FitConfig, load_config
 from ionscout.training.energy.data import CompositionTable, load_table, split_holdout
 from ionscout.training.tracking import run as tracked_run
 
-CONFIG = Path(__file__).resolve().parents[1] / "configs" / "energy.yaml"
 _WARMUP = 0.02  # share of a fit; Muon diverges in the first steps at the full rate
 _HUBER = 0.1  # eV/atom; decomposition energies have a long tail of impossible compounds
 _SAVE_EVERY = 60.0  # s; so much is lost when a fit is stopped
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """What `training/configs/energy.yaml` holds.
-
-    Attributes:
-        holdout_share: share of the compositions that the held-out fit never sees.
-        holdout_members: how many members the held-out fit has.
-        epochs_holdout, epochs_full: passes per member; the full fit starts from the weights of the held-out one.
-        restart: share of the learning rates that a fit begins with when it starts from the weights of another one.
-        draws: mean number of times a composition of each kind is drawn per epoch.
-        loss: weight of each property.
-    """
-
-    seed: int
-    members: int
-    width: int
-    layers: int
-    holdout_share: float
-    holdout_members: int
-    batch: int
-    epochs_holdout: int
-    epochs_full: int
-    muon_rate: float
-    adam_rate: float
-    restart: float
-    weight_decay: float
-    average: float
-    bfloat16: bool
-    compile: bool
-    draws: dict[str, float]
-    loss: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -69,8 +37,13 @@ class FittedMember:
     last_error: float  # eV/atom, over the draws of the last epoch, before averaging the weights
 
 
-def load_config(path: Path = CONFIG) -> FitConfig:
-    return FitConfig(**yaml.safe_load(path.read_text()))
+@dataclass
+class _State:
+    """What a checkpoint keeps. The optimisers' momenta are not in it: they are back after a few dozen steps."""
+
+    net: EnergyNet
+    mean: EnergyNet  # running mean of the weights; this is what is shipped
+    progress: float = 0.0  # share of the fit that is done
 
 
 def fit_folder() -> Path:
@@ -89,7 +62,7 @@ def run(
     quiet: bool = False,
     table: CompositionTable | None = None,
 ) -> list[FittedMember]:
-    """Fit the members of one ensemble, tracked in MLflow; a stopped fit goes on where it was.
+    """Fit the members of one ensemble, tracked in MLflow; a stopped fit goes on from its last checkpoint.
 
     Args:
         holdout: True leaves out `holdout_share` of the compositions; False uses all and starts from the held-out
@@ -105,17 +78,13 @@ def run(
     fitted = []
     count = config.holdout_members if holdout else config.members
     for member in members if members is not None else range(count):
-        path = fit_folder() / f"{kind}-{member}.safetensors"
-        # a member without a held-out fit of its own starts from the first one's weights, with draws of its own
-        starts = [fit_folder() / f"holdout-{k}.safetensors" for k in (member, 0)]
-        start = next((file for file in starts if file.is_file()), starts[0])
-        parameters = asdict(config) | {"fit": kind, "member": member, "minutes": minutes}
+        parameters = config.model_dump() | {"fit": kind, "member": member, "minutes": minutes}
         with tracked_run("energy", f"{kind}-{member}", parameters):
             # MLflow keeps 36 characters of a digest; the whole hash is a tag
             data = from_numpy(table.targets[train], name="compositions", digest=table.digest[:32])
             mlflow.log_input(data, context=kind, tags={"sha256": table.digest, "split": f"seed {config.seed}"})
-            fitted.append(_fit_member(config, table, train, member, path, None if holdout else start, minutes, quiet))
-            mlflow.log_artifact(str(path))
+            fitted.append(_fit_member(config, table, train, kind, member, minutes, quiet))
+            mlflow.log_artifact(str(fitted[-1].weights))
     return fitted
 
 
@@ -123,83 +92,86 @@ def _fit_member(
     config: FitConfig,
     table: CompositionTable,
     train: np.ndarray,
+    kind: str,
     member: int,
-    path: Path,
-    start: Path | None,
     minutes: float | None,
     quiet: bool,
 ) -> FittedMember:
-    seed = config.seed + 1000 * member + (0 if start is None else 1)
+    path = fit_folder() / f"{kind}-{member}.safetensors"
+    partial = path.with_suffix(".partial.safetensors")
+    start = _start(member) if kind == "full" else None
+    seed = config.seed + 1000 * member + (kind == "full")
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    net = EnergyNet(EnergyNetConfig(width=config.width, layers=config.layers))
-    mean = EnergyNet(net.config).requires_grad_(False)
-    partial = path.with_suffix(".partial.safetensors")
-    warm = start if start is not None and start.is_file() else None
-    scale = config.restart if warm else 1.0
-    done = 0.0
-    if partial.is_file():
-        state = load_file(partial)
-        done = float(state.pop("progress"))
-        net.load_state_dict({k[4:]: v for k, v in state.items() if k.startswith("net.")})
-        mean.load_state_dict({k[5:]: v for k, v in state.items() if k.startswith("mean.")})
-    else:
-        if warm:
-            net.load_state_dict(load_file(warm))
-        mean.load_state_dict(net.state_dict())
-    forward = torch.compile(net, dynamic=False) if config.compile else net
-    optimizers = _optimizers(net, config)
-    draws = _draws(table, config) * train
+    state = _restore(EnergyNetConfig(width=config.width, layers=config.layers), partial, start)
+    forward = torch.compile(state.net, dynamic=False) if config.compile else state.net
+    optimizers = _optimizers(state.net, config, config.restart if start else 1.0)
+    draws = mean_draws(table, config.draws) * train
     z, fraction, targets = (torch.from_numpy(x) for x in (table.z, table.fraction, table.targets))
-    weights = torch.tensor([config.loss[name] for name in PROPERTIES])
+    weights = torch.tensor([getattr(config.loss, name) for name in PROPERTIES])
 
-    epochs = config.epochs_holdout if start is None else config.epochs_full
-    steps = epochs * draws.sum() / config.batch
-    begun, saved, step, error = time.monotonic(), time.monotonic(), 0, float("nan")
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[error]}")
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task(path.stem, total=1.0, error="")
-        progress, epoch = done, 0
-        while progress < 1:
+    steps = (config.epochs_full if kind == "full" else config.epochs_holdout) * draws.sum() / config.batch
+    done, begun, saved = state.progress, time.monotonic(), time.monotonic()
+    step, epoch, error = 0, 0, float("nan")
+    with _shown(path.stem, quiet) as show:
+        while state.progress < 1:
             errors = []
-            for rows, width in _batches(table, draws, config.batch, rng):
+            for rows, width in batches(table, draws, config.batch, rng):
                 spent = (time.monotonic() - begun) / (60 * minutes) if minutes else 0.0
-                progress = done + (1 - done) * max(step / (steps * (1 - done)), spent)
-                if progress >= 1:
+                state.progress = done + max(step / steps, (1 - done) * spent)
+                if state.progress >= 1:
                     break
                 for optimizer, rate in optimizers:
                     for group in optimizer.param_groups:
-                        group["lr"] = scale * rate * min((step + 1) / (_WARMUP * steps + 1), 1 - progress)
+                        group["lr"] = rate * min((step + 1) / (_WARMUP * steps + 1), 1 - state.progress)
                 with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
                     predicted = forward(z[rows, :width], fraction[rows, :width])
-                loss = _loss(predicted, targets[rows], weights)
-                for optimizer, _ in optimizers:
-                    optimizer.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-                for optimizer, _ in optimizers:
-                    optimizer.step()
+                _descend(_loss(predicted, targets[rows], weights), state, optimizers)
                 # the mean starts short, so that it forgets the first steps, and grows to its full length
-                decay = min(config.average, (step + 1) / (step + 10))
-                with torch.no_grad():
-                    torch._foreach_lerp_(list(mean.parameters()), list(net.parameters()), 1 - decay)
-                difference = (predicted[:, 0].detach() - targets[rows, 0]).abs()
-                errors.append(float(difference.nanmean()))
+                _average(state, min(config.average, (step + 1) / (step + 10)))
+                errors.append(float((predicted[:, 0].detach() - targets[rows, 0]).abs().nanmean()))
                 step += 1
-                bar.update(task, completed=progress)
+                show(state.progress, "")
                 if time.monotonic() - saved > _SAVE_EVERY:
-                    _save(partial, net, mean, progress)
+                    _save(partial, state)
                     saved = time.monotonic()
             if errors:
                 error, epoch = float(np.nanmean(errors)), epoch + 1
-                mlflow.log_metrics({"train_error_meV_atom": 1e3 * error, "progress": progress}, step=step)
-                bar.update(task, error=f"{1e3 * error:.1f} meV/atom")
-                if not console.is_terminal and not quiet:
-                    console.print(f"{path.stem} epoch {epoch} step {step} {progress:.3f} {1e3 * error:.1f} meV/atom")
-    save_file(dict(mean.state_dict()), path, metadata={"config": json.dumps(asdict(net.config))})
+                metrics = {"train_error_meV_atom": 1e3 * error, "progress": state.progress}
+                mlflow.log_metrics(metrics, step=step)
+                show(state.progress, f"epoch {epoch}: {1e3 * error:.1f} meV/atom")
+    save_file(dict(state.mean.state_dict()), path, metadata={"config": json.dumps(asdict(state.net.config))})
     partial.unlink(missing_ok=True)
     return FittedMember(path, member, error)
+
+
+def _start(member: int) -> Path | None:
+    """The held-out weights that a member of the full fit starts from: its own, or the first member's."""
+    files = [fit_folder() / f"holdout-{k}.safetensors" for k in (member, 0)]
+    return next((file for file in files if file.is_file()), None)
+
+
+def _restore(size: EnergyNetConfig, partial: Path, start: Path | None) -> _State:
+    """The last checkpoint of this fit, else the weights it starts from, else random ones."""
+    state = _State(EnergyNet(size), EnergyNet(size).requires_grad_(False))
+    if partial.is_file():
+        kept = load_file(partial)
+        state.progress = float(kept.pop("progress"))
+        state.net.load_state_dict({k[4:]: v for k, v in kept.items() if k.startswith("net.")})
+        state.mean.load_state_dict({k[5:]: v for k, v in kept.items() if k.startswith("mean.")})
+        return state
+    if start is not None:
+        state.net.load_state_dict(load_file(start))
+    state.mean.load_state_dict(state.net.state_dict())
+    return state
+
+
+def _save(path: Path, state: _State) -> None:
+    kept = {f"net.{k}": v for k, v in state.net.state_dict().items()}
+    kept |= {f"mean.{k}": v for k, v in state.mean.state_dict().items()}
+    part = path.with_suffix(".tmp")
+    save_file(kept | {"progress": torch.tensor(state.progress, dtype=torch.float64)}, part)
+    part.replace(path)  # never leave half a file behind
 
 
 def _loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
@@ -212,30 +184,8 @@ def _loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     return (weights * cost.sum(0) / len(target)).sum()
 
 
-def _draws(table: CompositionTable, config: FitConfig) -> np.ndarray:
-    """Mean number of draws of each row per epoch, [N]."""
-    stable, battery, d = table.stable, table.battery, config.draws
-    kinds = np.where(battery, d["battery"], np.where(stable, d["stable"], d["other"]))
-    return np.where(table.known, np.where(stable & battery, d["stable_battery"], kinds), d["gap_only"])
-
-
-def _batches(
-    table: CompositionTable, draws: np.ndarray, size: int, rng: np.random.Generator
-) -> Iterator[tuple[Tensor, int]]:
-    """Random batches of rows with (almost) equal numbers of elements, which leaves next to no padding."""
-    counts = np.floor(draws).astype(int) + (rng.random(len(draws)) < draws % 1)
-    rows = rng.permutation(np.repeat(np.arange(len(draws)), counts))
-    rows = rows[: max(size, len(rows) // size * size)]  # whole batches only, so that torch.compile sees few shapes
-    elements = table.element_count
-    rows = rows[np.argsort(elements[rows], kind="stable")]
-    batches = [rows[i : i + size] for i in range(0, len(rows), size)]
-    for i in rng.permutation(len(batches)):
-        widest = int(elements[batches[i]].max())
-        yield torch.from_numpy(batches[i]), widest if widest < 6 else elements.max()
-
-
-def _optimizers(net: EnergyNet, config: FitConfig) -> list[tuple[torch.optim.Optimizer, float]]:
-    """Muon (orthogonalised momentum) for the square-ish matrices of the hidden layers, AdamW for everything else."""
+def _optimizers(net: EnergyNet, config: FitConfig, scale: float) -> list[tuple[torch.optim.Optimizer, float]]:
+    """Muon (orthogonalised momentum) for the matrices of the hidden layers, AdamW for the rest, with their rates."""
     hidden = [
         p
         for name, p in net.named_parameters()
@@ -245,21 +195,39 @@ def _optimizers(net: EnergyNet, config: FitConfig) -> list[tuple[torch.optim.Opt
     ]
     chosen = {id(p) for p in hidden}
     rest = [p for p in net.parameters() if id(p) not in chosen]
-    return [
-        (torch.optim.Muon(hidden, lr=config.muon_rate, weight_decay=config.weight_decay), config.muon_rate),
-        (
-            torch.optim.AdamW(
-                rest, lr=config.adam_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True
-            ),
-            config.adam_rate,
-        ),
-    ]
+    decay = config.weight_decay
+    muon = torch.optim.Muon(hidden, lr=config.muon_rate, weight_decay=decay)
+    adam = torch.optim.AdamW(rest, lr=config.adam_rate, weight_decay=decay, betas=(0.9, 0.98), fused=True)
+    return [(muon, scale * config.muon_rate), (adam, scale * config.adam_rate)]
 
 
-def _save(path: Path, net: EnergyNet, mean: EnergyNet, progress: float) -> None:
-    state = {f"net.{k}": v for k, v in net.state_dict().items()} | {
-        f"mean.{k}": v for k, v in mean.state_dict().items()
-    }
-    part = path.with_suffix(".tmp")
-    save_file(state | {"progress": torch.tensor(progress, dtype=torch.float64)}, part)
-    part.replace(path)  # never leave half a file behind
+def _descend(loss: Tensor, state: _State, optimizers: list[tuple[torch.optim.Optimizer, float]]) -> None:
+    for optimizer, _ in optimizers:
+        optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(state.net.parameters(), 1.0)
+    for optimizer, _ in optimizers:
+        optimizer.step()
+
+
+@torch.no_grad()
+def _average(state: _State, decay: float) -> None:
+    torch._foreach_lerp_(list(state.mean.parameters()), list(state.net.parameters()), 1 - decay)
+
+
+@contextmanager
+def _shown(name: str, quiet: bool) -> Iterator:
+    """A progress bar on a terminal, a line per epoch elsewhere, nothing when quiet."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}")
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task(name, total=1.0, note="")
+
+        def show(progress: float, note: str) -> None:
+            bar.update(task, completed=progress)
+            if note:
+                bar.update(task, note=note)
+            if note and not quiet and not console.is_terminal:
+                console.print(f"{name} {progress:.0%} {note}")
+
+        yield show

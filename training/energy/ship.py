@@ -17,8 +17,9 @@ from ionscout.datasets.hulls.learned import CORRECTION, NAME, TABLE, LearnedTabl
 from ionscout.models.energy.network import EnergyNet, EnergyNetConfig
 from ionscout.models.energy.predictor import WEIGHTS, EnergyPredictor, load_predictor, save_predictor
 from ionscout.models.thermo.equilibrium import hull_energy
+from ionscout.training.energy.config import FitConfig, load_config
 from ionscout.training.energy.data import BATTERY_ELEMENTS, CompositionTable, load_table
-from ionscout.training.energy.fit import FitConfig, fit_folder, load_config, run
+from ionscout.training.energy.fit import fit_folder, run
 
 _SYMBOLS_PER_SYSTEM = 7  # larger systems are few and slow; their compounds stay as predicted
 _MARGIN = 1e-4  # eV/atom below the hull of the others: enough to be found as a product, too little to move a voltage
