@@ -81,11 +81,12 @@ def inventory() -> list[DataItem]:
     made = {source.name: source for source in sources()}
     elsewhere = "set IONSCOUT_DATA_DIR to the folder that holds it"
     items = []
-    for kind in (Embedded, Obelix, Liverpool, Laskowski, Conductivity1011):
-        source = made.get(kind.name)
+    for name in (Embedded.name, Obelix.name, Liverpool.name, Laskowski.name, Conductivity1011.name):
+        source = made.get(name)
         present = source is not None and _present(source)
-        text = kind.about if issubclass(kind, Table) else source.card() if source is not None else _OBELIX
-        items.append(DataItem(kind.name, MEASUREMENTS, present, first_paragraph(text), "" if present else elsewhere))
+        # the card of a table counts its rows, which means reading it
+        text = _OBELIX if source is None else source.about if isinstance(source, Table) else source.card()
+        items.append(DataItem(name, MEASUREMENTS, present, first_paragraph(text), "" if present else elsewhere))
     default = default_hull_name()
     for name in HULLS:
         present = name == "learned" or (name == "mp-2019" and find_snapshot() is not None)

@@ -1,7 +1,7 @@
 """`ionscout window | interface | interface-matrix | interphase`: where a solid decomposes, and what it touches."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,7 +51,7 @@ def window(
 
         _ = staircase_figure(answers[0], plot) if len(answers) == 1 else window_bars_figure(answers, plot)
     if as_json:
-        return print_json(answers[0] if len(answers) == 1 else answers)
+        return print_json(answers[0] if len(answers) == 1 else [*answers])
     for answer in answers:
         print_window(answer)
     state_hull(answers[0])
@@ -138,10 +138,12 @@ def interphase(
     state_hull(answer)
 
 
-def print_json(content: "BaseModel | list") -> None:
+def print_json(content: "BaseModel | list[BaseModel]") -> None:
     """One JSON document on stdout, equal to the body of the HTTP answer."""
     import json
 
-    many = isinstance(content, list)
-    plain = [item.model_dump(mode="json") for item in content] if many else content.model_dump(mode="json")
+    if isinstance(content, list):
+        plain: Any = [item.model_dump(mode="json") for item in content]
+    else:
+        plain = content.model_dump(mode="json")
     typer.echo(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False))
