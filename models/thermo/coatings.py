@@ -132,6 +132,8 @@ def screen_coatings(
         done |= {candidate.formula: candidate for candidate in new}
         if progress is not None:
             progress(len(parsed) - len(left) + min(start + CHUNK, len(left)), len(parsed))
+    if progress is not None and not left:
+        progress(len(parsed), len(parsed))
     found = [done[composition.reduced_formula] for composition in parsed]
     if conductivity is not None:
         found = [_conducts(candidate, conductivity, options) for candidate in found]
