@@ -8,13 +8,14 @@ and anions are placed together: aluminium in a garnet whose framework is full go
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from pymatgen.core import Composition, Element, Lattice, Structure
 
 from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.graph import composition_vector
-from ionscout.datasets.placement import ANIONS, ionic_radius, occupancies, place, site_groups
+from ionscout.datasets.placement import ANIONS, Group, ionic_radius, occupancies, place, site_groups
 from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.structure import ConventionalCell
 
@@ -24,7 +25,7 @@ VOLUME_RANGE = (0.75, 1.35)  # of volume per anion: beyond, the template is no r
 SAME_SETTING = 0.15  # relative difference of an axis; more, and the two cells are not set up alike
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # told apart by identity, so that what is found about one can be kept
 class Template:
     """A measured crystal that may lend its sites. `space_group` and `family` as published, 0 and empty if unknown."""
 
@@ -87,8 +88,8 @@ def complete(formula: str | Composition, candidates: Sequence[Template], top: in
         BadFormula: the text is not a formula.
     """
     composition = parse_formula(formula) if isinstance(formula, str) else formula
-    made = [f for c in _shortlist(composition, candidates) if (f := fill(composition, c)) is not None]
-    return sorted(made, key=lambda c: (c.unplaced > COMPLETE, c.mismatch))[:top]
+    ranked = sorted(_placements(composition, candidates), key=lambda p: (p.unplaced > COMPLETE, p.mismatch))
+    return [c for p in ranked[: top + 2] if (c := _build(p, None)) is not None][:top]  # two spare: some lack lithium
 
 
 def template_for(
@@ -102,9 +103,10 @@ def template_for(
     alike = [c for c in candidates if c.space_group == cell.space_group]
     related = [c for c in alike if family and c.family == family]
     for group in (related, alike):
-        made = [f for c in _shortlist(composition, group) if (f := fill(composition, c, cell)) is not None]
-        if whole := [f for f in made if f.unplaced < COMPLETE]:
-            return min(whole, key=lambda f: f.mismatch)
+        whole = [p for p in _placements(composition, group) if p.unplaced < COMPLETE]
+        for placement in sorted(whole, key=lambda p: p.mismatch):
+            if (built := _build(placement, cell)) is not None:
+                return built
     return None
 
 
@@ -114,26 +116,49 @@ def fill(composition: Composition, template: Template, cell: ConventionalCell | 
     The formula is multiplied to give the anions of the template's cell. Lattice: the entry's own parameters where
     `cell` is given in the template's setting, else the template's axes scaled.
     """
-    structure = template.structure
+    placement = _placement(composition, template)
+    return None if placement is None else _build(placement, cell)
+
+
+@dataclass(frozen=True)
+class _Placement:
+    template: Template
+    demand: dict[Element, float]  # atoms in the cell
+    placed: np.ndarray  # [element, group of sites]
+    mismatch: float
+    unplaced: float
+
+
+def _placements(composition: Composition, candidates: Sequence[Template]) -> list[_Placement]:
+    """The placement on every candidate of the shortlist that has one."""
+    nearest = _shortlist(composition, candidates)
+    return [p for c in nearest if (p := _placement(composition, c)) is not None]
+
+
+def _placement(composition: Composition, template: Template) -> _Placement | None:
     amounts = {Element(s.symbol): float(n) for s, n in composition.items()}
     per_formula = sum(n for e, n in amounts.items() if e.symbol in ANIONS)
-    in_cell = sum(n for s, n in structure.composition.items() if s.symbol in ANIONS)
+    in_cell = sum(n for s, n in template.structure.composition.items() if s.symbol in ANIONS)
     if not per_formula or not in_cell or Element("Li") not in amounts:
         return None
     demand = {e: n * in_cell / per_formula for e, n in amounts.items()}
-    groups = site_groups(structure)
-    placed, cost, missing = place(demand, groups)
+    placed, cost, missing = place(demand, _groups(template))
     total = sum(demand.values())
-    species = occupancies(structure, groups, list(demand), placed)
+    return _Placement(template, demand, placed, cost / total, missing / total)
+
+
+def _build(placement: _Placement, cell: ConventionalCell | None) -> Completed | None:
+    """The structure of a placement; None when no lithium found a site."""
+    template, structure = placement.template, placement.template.structure
+    species = occupancies(structure, _groups(template), list(placement.demand), placement.placed)
     if not any("Li" in s for s in species):
         return None
-    lattice = _lattice(structure, demand, cell)
+    lattice = _lattice(structure, placement.demand, cell)
     kept = [(s, site.frac_coords) for s, site in zip(species, structure, strict=True) if s]
-    mismatch, unplaced = cost / total, missing / total
     filled = Structure(lattice, [s for s, _ in kept], [xyz for _, xyz in kept])
-    filled.properties = {"template": template.id, "mismatch": mismatch}
+    filled.properties = {"template": template.id, "mismatch": placement.mismatch}
     scale = (lattice.volume / structure.volume) ** (1 / 3)
-    return Completed(filled, template.id, mismatch, unplaced, scale)
+    return Completed(filled, template.id, placement.mismatch, placement.unplaced, scale)
 
 
 def _lattice(structure: Structure, demand: dict[Element, float], cell: ConventionalCell | None) -> Lattice:
@@ -161,5 +186,11 @@ def _shortlist(composition: Composition, candidates: Sequence[Template]) -> list
     return [candidates[i] for i in np.argsort(distance, kind="stable")[:SHORTLIST]]
 
 
+@lru_cache(maxsize=2_000)
+def _groups(template: Template) -> list[Group]:
+    return site_groups(template.structure)
+
+
+@lru_cache(maxsize=2_000)
 def _fractions(template: Template) -> np.ndarray:
     return composition_vector(template.structure.composition.element_composition).numpy()

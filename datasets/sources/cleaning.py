@@ -10,7 +10,8 @@ from ionscout.datasets.errors import BadData
 FAR_FROM_NEUTRAL = 0.1  # of the anion charge; LiPON and refined garnets reach 0.09, a torn formula 0.15 to 10
 HIGHEST = 1.0  # S/cm; molten salts. The best solid lithium conductor has 0.03 at room temperature.
 HIGHEST_NEAR_ROOM = 0.035  # S/cm at or below 313 K, just above the best published (0.032)
-HIGHEST_OXIDE = 0.01  # S/cm at or below 333 K; oxides and phosphates end at 0.007. More is σT read off a plot as σ
+# S/cm at or below 313 K, twice that to 333 K (0.3 eV); oxides and phosphates end at 0.007. More is σT read as σ.
+HIGHEST_OXIDE = 0.01
 LOWEST = 1e-15  # S/cm; less is extrapolated from high temperature, no cell measures it
 EXAMPLES = 5  # of each rule kept in the report
 
@@ -33,7 +34,10 @@ RULES: dict[str, tuple[Action, str]] = {
     "upper bound": ("flagged", "given as '<'; kept as censored"),
     "beyond measurement": ("repaired", f"below {LOWEST:g} S/cm, so extrapolated; kept as a bound at that value"),
     "beyond any solid": ("dropped", f"above {HIGHEST:g} S/cm, or above {HIGHEST_NEAR_ROOM:g} at 313 K or less"),
-    "beyond any oxide": ("dropped", f"an oxide above {HIGHEST_OXIDE:g} S/cm at 333 K or less: σT in place of σ"),
+    "beyond any oxide": (
+        "dropped",
+        f"an oxide above {HIGHEST_OXIDE:g} S/cm at 313 K or less, twice that to 333 K: σT for σ",
+    ),
     "columns disagree": ("dropped", "two columns give the same quantity differently; nothing tells which is right"),
     "celsius in kelvin": ("repaired", "a temperature in °C inside a column in K; 273.15 added"),
     "kelvin or celsius": ("dropped", "295 to 305 in a °C column, 300 excepted: probably K, not certainly"),

@@ -169,7 +169,7 @@ def read_conductivity(cell: str, kelvin: float, composition: Composition, tally:
         tally.note("beyond any solid", f"{cell} at {kelvin:g} K")
         return None
     oxide = composition["O"] and not any(composition[e] for e in _FASTER)
-    if oxide and value > HIGHEST_OXIDE and kelvin <= 333.15:
+    if oxide and kelvin <= 333.15 and value > HIGHEST_OXIDE * (1 if kelvin <= 313.15 else 2):
         tally.note("beyond any oxide", f"{composition.reduced_formula}: {value:.3g} at {kelvin:g} K")
         return None
     if bound:
