@@ -31,6 +31,33 @@ def conductivity_table(report: dict) -> str:
     return "\n".join(lines)
 
 
+def thermodynamics_table(energy: dict, interphases: dict) -> str:
+    """Deviation from published windows and interface energies, and interphase classes, of each hull."""
+    lines = [
+        "| hull | reduction limit, mean | oxidation limit, median | interface energy, median | Li interphase right |",
+        "|---|---|---|---|---|",
+    ]
+    classes = {hull["hull"]: hull for hull in interphases["hulls"]}
+    for hull in energy["hulls"]:
+        found = classes[hull["hull"]]
+        lines.append(
+            f"| `{hull['hull']}` | {hull['reduction_mae_mV']:.0f} mV | {hull['oxidation_median_mV']:.0f} mV "
+            f"| {hull['interface_median_meV_atom']:.0f} meV/atom "
+            f"| {found['right']} of {found['n']}, further cases {found['further_right']} of {found['further_n']} |"
+        )
+    return "\n".join(lines)
+
+
+def speed_table(speed: dict) -> str:
+    """Time from a cold start, beside pymatgen on the same phases."""
+    lines = ["| task | phases | here | pymatgen |", "|---|---|---|---|"]
+    for timing in speed["timings"]:
+        task = timing["task"].replace("|", "\\|")
+        oracle = "–" if timing["oracle_cold"] is None else f"{1000 * timing['oracle_cold']:.0f} ms"
+        lines.append(f"| {task} | {timing['phases']} | {1000 * timing['ours_cold']:.0f} ms | {oracle} |")
+    return "\n".join(lines)
+
+
 def filled(text: str, blocks: dict[str, str]) -> str:
     """Replace what stands between `<!-- NAME -->` and `<!-- /NAME -->`.
 
@@ -47,10 +74,15 @@ def filled(text: str, blocks: dict[str, str]) -> str:
 
 def blocks(benchmarks: Path) -> dict[str, str]:
     """Every table of the README from its report."""
-    report = json.loads((benchmarks / "obelix.json").read_text())
-    latency = json.loads((benchmarks / "latency.json").read_text())["crystals"]["up to 100 sites"]["median_ms"]
+
+    def read(name: str) -> dict:
+        return json.loads((benchmarks / f"{name}.json").read_text())
+
+    latency = read("latency")["crystals"]["up to 100 sites"]["median_ms"]
     return {
-        "conductivity": conductivity_table(report),
+        "conductivity": conductivity_table(read("obelix")),
+        "thermodynamics": thermodynamics_table(read("energy"), read("interphase")),
+        "speed": speed_table(read("thermo_speed")),
         "latency": f"Median `/predict` latency for one crystal of up to 100 sites, warm, two cores: {latency:.0f} ms.",
     }
 
