@@ -93,7 +93,11 @@ def test_equal_tables_are_equal_files(tmp_path):
     np.testing.assert_allclose(again.shifts, small.shifts)
 
 
-@pytest.mark.parametrize("content", [b"", b"not gzip", gzip.compress(b"#v\nformula,energy\nLi2S,-1\n")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not gzip", gzip.compress(b"#v\nformula,energy\nLi2S,-1\n", mtime=0)],
+    ids=["empty", "not gzip", "wrong columns"],
+)
 def test_a_damaged_table_is_refused(tmp_path, content):
     (tmp_path / "learned.csv.gz").write_bytes(content)
     with pytest.raises(BadData, match="install ionscout again"):

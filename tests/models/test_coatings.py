@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, replace
 
 import pytest
+from hulls_for_tests import TOY, toy_hull
 from pymatgen.core import Composition
 
 from ionscout.datasets.errors import (
@@ -21,7 +22,6 @@ from ionscout.models.thermo.checkpoint import Checkpoint
 from ionscout.models.thermo.coating_gates import STAGES, CoatingOptions, Gates
 from ionscout.models.thermo.coatings import assess_coating, screen_coatings
 from ionscout.models.thermo.interface import half_delithiated, interface
-from tests.models.hulls_for_tests import TOY, toy_hull
 
 needs_data = pytest.mark.skipif(settings().data_dir is None, reason="IONSCOUT_DATA_DIR is not set")
 HULL = toy_hull()

@@ -1,6 +1,7 @@
 """Additives that lithium converts."""
 
 import pytest
+from hulls_for_tests import toy_hull
 from pymatgen.core import Composition
 
 from ionscout.datasets.errors import InvalidInput, UnsupportedElement
@@ -9,7 +10,6 @@ from ionscout.datasets.hulls.base import TableHull
 from ionscout.datasets.settings import settings
 from ionscout.models.thermo.conversion import conversion
 from ionscout.models.thermo.window import window
-from tests.models.hulls_for_tests import toy_hull
 
 needs_data = pytest.mark.skipif(settings().data_dir is None, reason="IONSCOUT_DATA_DIR is not set")
 # Invented energies (eV/atom) of roughly the right size.

@@ -1,6 +1,7 @@
 """Electronic character of phases, classes of interphases, practical windows."""
 
 import pytest
+from hulls_for_tests import TOY, toy_hull
 from pymatgen.core import Composition
 
 from ionscout.datasets.band_gaps import materials_project_gap, tabulated_gap
@@ -13,7 +14,6 @@ from ionscout.datasets.settings import settings
 from ionscout.models.thermo.electronic import deciding, electronic_character, reduced_state
 from ionscout.models.thermo.interphase import cathode_interphase, lithium_interphase
 from ionscout.models.thermo.practical import practical_window
-from tests.models.hulls_for_tests import TOY, toy_hull
 
 needs_data = pytest.mark.skipif(settings().data_dir is None, reason="IONSCOUT_DATA_DIR is not set")
 HULL = toy_hull()

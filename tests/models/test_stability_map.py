@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from hulls_for_tests import toy_hull
 from pymatgen.core import Composition
 
 from ionscout.datasets.errors import InvalidInput, UnsupportedElement
@@ -9,7 +10,6 @@ from ionscout.datasets.hulls import load_hull
 from ionscout.datasets.settings import settings
 from ionscout.models.thermo.interface import interface
 from ionscout.models.thermo.stability_map import _share, lithium_oxide_map, stability_map
-from tests.models.hulls_for_tests import toy_hull
 
 needs_data = pytest.mark.skipif(settings().data_dir is None, reason="IONSCOUT_DATA_DIR is not set")
 HULL = toy_hull()
