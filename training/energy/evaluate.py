@@ -178,7 +178,7 @@ def markdown(result: EnergyReport) -> str:
             "# The energy GNN",
             f"Shipped weights {result.version}. Written by `python -m ionscout.training.energy.evaluate`.",
             "## Compositions that were held out",
-            "Mean absolute error of a separate fit, which never saw these compositions, and of a random forest on "
+            "Mean absolute error of a separate fit (one network), which never saw these compositions, and of a random forest on "
             "statistics of elemental properties with the same split. `battery`: compositions of the battery elements "
             "alone (named in the model card).",
             markdown_table(["property", "part", "n", "energy GNN", "random forest", "unit"], held_out),
