@@ -178,9 +178,9 @@ def markdown(result: EnergyReport) -> str:
             "# The energy GNN",
             f"Shipped weights {result.version}. Written by `python -m ionscout.training.energy.evaluate`.",
             "## Compositions that were held out",
-            "Mean absolute error of a separate fit (one network), which never saw these compositions, and of a random forest on "
-            "statistics of elemental properties with the same split. `battery`: compositions of the battery elements "
-            "alone (named in the model card).",
+            "Mean absolute error of a separate fit (one network), which never saw these compositions, and of a random "
+            "forest on statistics of elemental properties with the same split. `battery`: compositions of the battery "
+            "elements alone (named in the model card).",
             markdown_table(["property", "part", "n", "energy GNN", "random forest", "unit"], held_out),
             "## Compositions that it was fitted to",
             "Formation energy of the shipped fit: how faithfully it stores the known hull.",
