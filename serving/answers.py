@@ -1,7 +1,7 @@
 """From checked materials to answers: the one path that the service and the command line share."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,11 +86,13 @@ def answer(
     materials: Sequence[Material],
     temperatures_K: Sequence[float],
     choices: Sequence[ThermodynamicsChoice] | None = None,
+    check_time: Callable[[], None] | None = None,
 ) -> list[Prediction]:
     """Predict every material at its own temperature, in order; equal temperatures share one batch.
 
     Args:
         choices: about the thermodynamics of each material; None: wanted for all, from the default hull.
+        check_time: called before every material's thermodynamics; raises when the request takes too long.
     """
     chosen = [ThermodynamicsChoice()] * len(materials) if choices is None else choices
     known: dict[tuple[str, str | None], Thermodynamics] = {}  # the polymorphs of one batch share their composition
@@ -99,6 +101,8 @@ def answer(
         places = [i for i, t in enumerate(temperatures_K) if t == temperature]
         predictions = predictor.predict([materials[i] for i in places], temperature_K=temperature)
         for i, prediction in zip(places, predictions, strict=True):
+            if check_time is not None:
+                check_time()
             answers[i] = _prediction(materials[i], prediction, _thermodynamics(materials[i], chosen[i], known))
     return [answers[i] for i in range(len(materials))]
 

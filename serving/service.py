@@ -145,13 +145,14 @@ class IonScout:
         A list is answered whole or not at all: if one item is bad, the problem names its index.
         """
         from ionscout.serving.answers import ThermodynamicsChoice, answer, read_request, read_requests
+        from ionscout.serving.thermo_answers import deadline
 
         request = PredictRequest.model_validate(body.root).root
         items = request if isinstance(request, list) else [request]
         check_length(items)
         materials = read_requests(items) if isinstance(request, list) else [read_request(request)]
         choices = [ThermodynamicsChoice(item.thermodynamics, item.hull) for item in items]
-        answers = answer(self.predictor, materials, [item.temperature_K for item in items], choices)
+        answers = answer(self.predictor, materials, [item.temperature_K for item in items], choices, deadline())
         return PredictAnswer.model_validate(answers if isinstance(request, list) else answers[0])
 
     @bentoml.api(route="/window")

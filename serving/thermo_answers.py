@@ -130,14 +130,16 @@ def answer_interface(asked: InterfaceQuestion) -> InterfaceAnswer:
     return interface_answer(a, b, hull_named(asked.hull), asked.voltage)
 
 
-def answer_each(questions: Sequence[Question], one: Callable[[Question], Answer]) -> list[Answer]:
+def answer_each(
+    questions: Sequence[Question], one: Callable[[Question], Answer], seconds: float = SECONDS
+) -> list[Answer]:
     """Answer a list whole, in order, or not at all.
 
     Raises:
         ItemError: for the first bad one, with its position.
         Overloaded: the time is over.
     """
-    stop = deadline()
+    stop = deadline(seconds)
     found = []
     for index, asked in enumerate(questions):
         stop()

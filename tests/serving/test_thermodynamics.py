@@ -7,9 +7,13 @@ import pytest
 from test_bad_input import assert_problem, run_cli
 
 from ionscout.datasets.hulls import default_hull_name, load_hull
+from ionscout.models.thermo.coating_gates import CoatingOptions
 from ionscout.serving.client import ServiceError
 from ionscout.serving.coating_search import CoatingSearch
+from ionscout.serving.problems import Overloaded
+from ionscout.serving.thermo_answers import answer_each, answer_window, deadline
 from ionscout.serving.thermo_inputs import matrix_columns, named_material
+from ionscout.serving.thermo_schemas import WindowQuestion
 
 POSCAR = """Li2O
 1.0
@@ -263,8 +267,6 @@ def test_a_search_without_time_goes_on_when_it_is_asked_again(client):
 def test_a_search_in_portions_finds_what_one_in_one_piece_finds():
     def search():
         names = named_material("Li3PS4"), named_material("LCO"), load_hull("learned")
-        from ionscout.models.thermo.coating_gates import CoatingOptions
-
         return CoatingSearch(*names, CoatingOptions(), CANDIDATES)
 
     whole = search()
@@ -326,3 +328,11 @@ def test_data_lists_every_hull_and_source(monkeypatch, capsys):
 def test_the_service_error_of_the_client_carries_the_sentence(client):
     with pytest.raises(ServiceError, match="Xe"):
         client.window("LiXeO2", hull="learned")
+
+
+def test_a_request_stops_computing_when_its_time_is_over():
+    check = deadline(seconds=-1)
+    with pytest.raises(Overloaded, match="ask for less"):
+        check()
+    with pytest.raises(Overloaded):
+        answer_each([WindowQuestion(formula="Li2O")], answer_window, seconds=-1)
