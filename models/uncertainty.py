@@ -1,4 +1,4 @@
-"""Split-conformal intervals and the in-domain flag.
+"""Conformal intervals from out-of-fold residuals, and the in-domain flag.
 
 Conformal calibration (Vovk; Lei et al., JASA 113, 1094 (2018)): residuals of predictions made out of fold,
 divided by the predicted scale, give the factor by which that scale has to be stretched so that a given share of new
@@ -6,6 +6,8 @@ measurements falls inside. Folds are grouped by publication, so "new" means from
 """
 
 import numpy as np
+
+from ionscout.datasets.errors import BadData
 
 COVERAGE = 0.9
 
@@ -20,12 +22,12 @@ def conformal_factor(scores: np.ndarray, coverage: float = COVERAGE) -> float:
     """The finite-sample quantile ⌈(n + 1)·coverage⌉ / n of the scores.
 
     Raises:
-        ValueError: when there are too few scores for the coverage.
+        BadData: when there are too few scores for the coverage.
     """
     n = len(scores)
     rank = int(np.ceil((n + 1) * coverage))
     if rank > n:
-        raise ValueError(f"{n} residuals are too few to calibrate a coverage of {coverage}")
+        raise BadData(f"{n} residuals are too few to calibrate a coverage of {coverage}; bring more data.")
     return float(np.sort(scores)[rank - 1])
 
 

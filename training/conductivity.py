@@ -11,14 +11,23 @@ import mlflow
 import numpy as np
 
 from ionscout.datasets.errors import DataUnavailable
-from ionscout.datasets.sources.base import Measurement, content_hash
+from ionscout.datasets.sources.base import ROOM_TEMPERATURE, Measurement, content_hash
 from ionscout.datasets.sources.embedded import Embedded
 from ionscout.datasets.sources.obelix import Obelix
 from ionscout.datasets.sources.user import UserTable
-from ionscout.models.conductivity.predictor import ConductivityPredictor
+from ionscout.models.conductivity.predictor import Calibration, ConductivityPredictor
 from ionscout.training import figures, registry, tracking
 from ionscout.training.config import ConductivityConfig
-from ionscout.training.crossval import OutOfFold, calibrate, cross_validate, fit_ensemble, nested
+from ionscout.training.crossval import (
+    USUAL_ENERGY_DEVIATION,
+    OutOfFold,
+    calibrate,
+    cross_validate,
+    energy_error,
+    fit_ensemble,
+    nested,
+    reference_embeddings,
+)
 from ionscout.training.evaluate import score
 from ionscout.training.examples import Examples, make_examples
 from ionscout.training.fit import fit_forests
@@ -45,7 +54,7 @@ def training_data(data: Path | None = None) -> TrainingData:
         DataUnavailable: when what was named is not there.
         BadData: when it does not have the expected layout.
     """
-    own = UserTable(data).load() if data is not None and not data.is_dir() else []
+    own = [m for m in UserTable(data).load() if near_room(m)] if data is not None and not data.is_dir() else []
     folder = data if data is not None and data.is_dir() else None
     extra, names = Embedded().load() + own, "embedded" + (f" + {len(own)} own rows" if own else "")
     try:
@@ -54,6 +63,11 @@ def training_data(data: Path | None = None) -> TrainingData:
         if folder is not None:
             raise
         return TrainingData(extra, [], names)
+
+
+def near_room(m: Measurement) -> bool:
+    """Whether a row can be a label at 298 K: measured near it, or with an activation energy to bring it there."""
+    return abs(m.temperature_K - ROOM_TEMPERATURE) <= NEAR or m.activation_energy_eV is not None
 
 
 def train(
@@ -70,7 +84,7 @@ def train(
     """
     main = make_examples(data.main, config.network.cutoff)
     extra = make_examples(data.extra, config.network.cutoff) if data.extra else None
-    on_start(config.members * (config.folds + 1))
+    on_start(config.members * (config.folds + 1) + config.folds)
     with tracking.run(EXPERIMENT, "train", _flat(config)) as active:
         tracking.log_measurements(data.main, "main", f"grouped-{config.folds}-fold-seed-{config.seed}")
         if data.extra:
@@ -78,15 +92,16 @@ def train(
         whole, bare = cross_validate(main, config, extra_rows(extra), on_fit)
         _log_folds(whole, config)
         everything = main.joined(extra)
+        energy = energy_scores(everything, config, on_fit)
         ensemble, _ = fit_ensemble(everything, config, config.seed, on_fit)
         crystal_forest, composition_forest = fit_forests(everything, config, config.seed)
         predictor = ConductivityPredictor(
             ensemble,
             crystal_forest,
             composition_forest,
-            ensemble.predict(everything.graphs).embedding,
-            calibrations(whole, bare),
-            _card(data, config, whole, bare, active.info.run_id),
+            reference_embeddings(ensemble, everything),
+            calibrations(whole, bare, energy_deviation=energy["rmse_eV"]),
+            _card(data, config, whole, bare, energy, active.info.run_id),
         )
         _record(predictor, whole, output)
     return predictor
@@ -104,15 +119,44 @@ def extra_rows(extra: Examples | None) -> Callable[[Examples], Examples | None]:
     return choose
 
 
-def calibrations(whole: OutOfFold, bare: OutOfFold, graph_weight: float | None = None) -> dict:
+def energy_scores(everything: Examples, config: ConductivityConfig, on_fit: Callable[[], None]) -> dict:
+    """Errors of the activation energy, cross-validated over the rows that state one; other rows only train.
+
+    One network a fold, so that the estimate errs on the careful side. Beside it the error of a constant, the median.
+    """
+    known = np.isfinite(everything.energy)
+    if known.sum() < FEWEST:
+        return {"n": int(known.sum()), "rmse_eV": USUAL_ENERGY_DEVIATION, "mae_eV": None, "mae_of_median_eV": None}
+    single = config.model_copy(update={"members": 1})
+    others = everything.rows(np.flatnonzero(~known))
+    oof, _ = cross_validate(everything.rows(np.flatnonzero(known)), single, extra_rows(others), on_fit)
+    error = energy_error(oof)
+    constant = np.abs(oof.measured_energy - np.median(oof.measured_energy)).mean()
+    return {
+        "n": len(error),
+        "rmse_eV": float(np.sqrt(np.mean(error**2))),
+        "mae_eV": float(np.abs(error).mean()),
+        "mae_of_median_eV": float(constant),
+    }
+
+
+def calibrations(
+    whole: OutOfFold,
+    bare: OutOfFold,
+    graph_weight: float | None = None,
+    energy_deviation: float = USUAL_ENERGY_DEVIATION,
+) -> dict[str, Calibration]:
     """One calibration for each kind of input. Kinds with too few rows of their own borrow all rows."""
-    chosen = {"composition": calibrate(bare, np.arange(len(bare.label)), graph_weight)}
+    deviation = {"energy_deviation": energy_deviation}
+    chosen = {"composition": calibrate(bare, np.arange(len(bare.label)), graph_weight, **deviation)}
     for path in ("structure", "cell"):
         rows = np.flatnonzero(whole.path == path)
-        chosen[path] = calibrate(whole, rows if len(rows) >= FEWEST else np.arange(len(whole.label)), graph_weight)
+        rows = rows if len(rows) >= FEWEST else np.arange(len(whole.label))
+        chosen[path] = calibrate(whole, rows, graph_weight, **deviation)
     return chosen
 
 
+NEAR = 15.0  # K: a usual activation energy then moves a label by 0.3 decades, less than laboratories differ
 FEWEST = 30  # residuals: with fewer, the 90 % quantile is one of the three largest and means little
 
 
@@ -137,8 +181,10 @@ def summary(oof: OutOfFold) -> dict:
     return table
 
 
-def _card(data: TrainingData, config: ConductivityConfig, whole: OutOfFold, bare: OutOfFold, run_id: str) -> dict:
-    graph_only = calibrations(whole, bare, 1.0)
+def _card(
+    data: TrainingData, config: ConductivityConfig, whole: OutOfFold, bare: OutOfFold, energy: dict, run_id: str
+) -> dict:
+    graph_only = calibrations(whole, bare, 1.0, energy["rmse_eV"])
     return {
         "task": "log10 ionic conductivity (S/cm) and activation energy (eV) of lithium electrolytes",
         "trained_on": data.description,
@@ -146,6 +192,8 @@ def _card(data: TrainingData, config: ConductivityConfig, whole: OutOfFold, bare
         "data_sha256": {"main": content_hash(data.main), "extra": content_hash(data.extra)},
         "split": f"{config.folds}-fold cross-validation of the main rows, grouped by DOI, seed {config.seed}",
         "metrics_out_of_fold": {"as given": summary(whole), "formula only": summary(bare)},
+        "activation_energy_out_of_fold": energy,
+        "intervals": "conformal, calibrated on all out-of-fold residuals of the grouped cross-validation (pooled)",
         "graph_only_calibration": {path: vars(values) for path, values in graph_only.items()},
         "configuration": config.model_dump(),
         "code_version": metadata.version("ionscout"),

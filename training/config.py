@@ -25,7 +25,7 @@ class ConductivityConfig(BaseModel):
     patience: int = Field(30, ge=1, description="Epochs without a better validation loss before it stops.")
     validation_share: float = Field(0.1, gt=0, lt=0.5, description="Rows (grouped) that each network stops on.")
     batch_size: int = Field(32, ge=2, description="Materials a step.")
-    learning_rate: float = Field(4e-3, gt=0, description="Peak of the one-cycle schedule.")
+    learning_rate: float = Field(4e-3, gt=0, le=1, description="Peak of the one-cycle schedule.")
     weight_decay: float = Field(1e-2, ge=0, description="AdamW decay.")
     trees: int = Field(200, ge=1, description="Trees of each forest.")
     tree_features: float = Field(0.3, gt=0, le=1, description="Share of features a split looks at.")
@@ -49,7 +49,7 @@ def read_config(kind: type[Config], path: Path | None, name: str) -> Config:
             else resources.files("ionscout.training").joinpath(f"configs/{name}.yaml").read_text()
         )
         return kind(**(yaml.safe_load(text) or {}))
-    except (OSError, yaml.YAMLError, TypeError) as error:
+    except (OSError, yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
         raise BadData(f"The configuration {path or name} cannot be read ({error}).") from None
     except ValidationError as error:
         first = error.errors()[0]

@@ -12,7 +12,7 @@ import torch
 from ionscout.models import arrhenius
 from ionscout.models.conductivity.ensemble import ConductivityEnsemble
 from ionscout.models.conductivity.forest import FrozenForest
-from ionscout.models.conductivity.predictor import Calibration, join, path_of
+from ionscout.models.conductivity.predictor import Calibration, join, path_of, view_of
 from ionscout.models.uncertainty import COVERAGE, conformal_factor, nearest_distance, nonconformity
 from ionscout.training.config import ConductivityConfig
 from ionscout.training.examples import Examples, formula_only
@@ -20,6 +20,9 @@ from ionscout.training.fit import FittedNetwork, fit_forests, fit_network
 from ionscout.training.folds import grouped_folds, publications
 
 DOMAIN_QUANTILE = 0.95  # one in twenty held-out rows counts as unlike the rest; more would cry wolf
+
+
+USUAL_ENERGY_DEVIATION = 0.15  # eV: spread of Ea within a family, where its error was not measured
 
 
 @dataclass
@@ -68,9 +71,9 @@ def cross_validate(
         ensemble, fits = fit_ensemble(training, config, config.seed + 1000 * (number + 1), on_fit)
         forests = fit_forests(training, config, config.seed)
         bare = formula_only(test, config.network.cutoff)
-        reference = ensemble.predict(training.graphs).embedding
+        references = reference_embeddings(ensemble, training)
         pieces.append(
-            [(test_rows, number, fits, _predict(rows, ensemble, forests, reference)) for rows in (test, bare)]
+            [(test_rows, number, fits, _predict(rows, ensemble, forests, references)) for rows in (test, bare)]
         )
     return (
         _assemble(examples, [piece[0] for piece in pieces]),
@@ -113,7 +116,10 @@ def _fit_payload(payload: bytes, seed: int) -> bytes:
 
 
 def _predict(
-    rows: Examples, ensemble: ConductivityEnsemble, forests: tuple[FrozenForest, FrozenForest], reference: np.ndarray
+    rows: Examples,
+    ensemble: ConductivityEnsemble,
+    forests: tuple[FrozenForest, FrozenForest],
+    references: dict[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     output = ensemble.predict(rows.graphs)
     with_cell = np.isfinite(rows.crystal_features).all(1)
@@ -126,8 +132,23 @@ def _predict(
         "energy": arrhenius.activation_energy(output.location, output.prefactor),
         "forest": trees.mean(1),
         "tree_variance": trees.var(1),
-        "distance": nearest_distance(output.embedding, reference),
+        "distance": _distances(rows, output.embedding, references),
     }
+
+
+def reference_embeddings(ensemble: ConductivityEnsemble, training: Examples) -> dict[str, np.ndarray]:
+    """Embeddings of the training rows, [n, d] for each view: crystals as crystals, and every row as a bare formula."""
+    crystals = [graph for graph, m in zip(training.graphs, training.materials, strict=True) if m.structure is not None]
+    bare = ensemble.predict(formula_only(training, ensemble.config.cutoff).graphs).embedding
+    return {"structure": ensemble.predict(crystals).embedding if crystals else bare, "composition": bare}
+
+
+def _distances(rows: Examples, embedding: np.ndarray, references: dict[str, np.ndarray]) -> np.ndarray:
+    distance = np.empty(len(rows))
+    views = np.array([view_of(m) for m in rows.materials])
+    for view in np.unique(views):
+        distance[views == view] = nearest_distance(embedding[views == view], references[view])
+    return distance
 
 
 def _assemble(examples: Examples, pieces: list) -> OutOfFold:
@@ -144,7 +165,11 @@ def _assemble(examples: Examples, pieces: list) -> OutOfFold:
 
 
 def calibrate(
-    oof: OutOfFold, rows: np.ndarray, graph_weight: float | None = None, coverage: float = COVERAGE
+    oof: OutOfFold,
+    rows: np.ndarray,
+    graph_weight: float | None = None,
+    coverage: float = COVERAGE,
+    energy_deviation: float = USUAL_ENERGY_DEVIATION,
 ) -> Calibration:
     """Find the conformal factor on the given out-of-fold rows, and the graph ensemble's share unless it is given."""
     label, censored = oof.label[rows], oof.censored[rows]
@@ -154,14 +179,11 @@ def calibrate(
 
     share = float(min(np.linspace(0, 1, 11), key=error)) if graph_weight is None else graph_weight
     location, scale = oof.joined(share)
-    energy_error = (oof.energy - oof.measured_energy)[rows]
-    energy_error = energy_error[np.isfinite(energy_error)]
     return Calibration(
         graph_weight=share,
         factor=conformal_factor(nonconformity(location[rows], scale[rows], label, censored), coverage),
         coverage=coverage,
-        # Without a single measured Ea nothing is known about its error; 0.15 eV is the spread within a family.
-        energy_deviation=float(np.sqrt(np.mean(energy_error**2))) if len(energy_error) else 0.15,
+        energy_deviation=energy_deviation,
         domain_distance=float(np.quantile(oof.distance[rows], DOMAIN_QUANTILE)),
     )
 
@@ -173,6 +195,12 @@ class Honest:
     location: np.ndarray
     half_width: np.ndarray
     in_domain: np.ndarray
+
+
+def energy_error(oof: OutOfFold) -> np.ndarray:
+    """Errors of the activation energy (eV), out of fold, of the rows that have a measured one."""
+    error = oof.energy - oof.measured_energy
+    return error[np.isfinite(error)]
 
 
 def nested(oof: OutOfFold, graph_weight: float | None = None) -> Honest:

@@ -10,6 +10,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ionscout.datasets.errors import BadData
 from ionscout.models import arrhenius
 from ionscout.models.conductivity.forest import FrozenForest
 from ionscout.models.conductivity.inputs import batch_of
@@ -85,6 +86,8 @@ def fit_network(
             on_epoch(epoch)
         if best_state and epoch - best_epoch >= config.patience:
             break
+    if not best_state:
+        raise BadData("The training diverged: no epoch had a finite validation error; lower learning_rate.")
     return FittedNetwork(best_state, history, best_epoch)
 
 

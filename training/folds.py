@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
+from ionscout.datasets.errors import BadData
 from ionscout.datasets.graph import composition_vector
 from ionscout.datasets.sources.base import Measurement
 
@@ -19,7 +20,13 @@ def publications(measurements: Sequence[Measurement]) -> np.ndarray:
 
 
 def grouped_folds(groups: np.ndarray, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(training, test) row numbers of each fold; no group is on both sides."""
+    """(training, test) row numbers of each fold; no group is on both sides.
+
+    Raises:
+        BadData: when there are fewer groups than folds.
+    """
+    if len(np.unique(groups)) < folds:
+        raise BadData(f"{len(np.unique(groups))} publications are too few for {folds} folds; bring more data.")
     splitter = GroupKFold(folds, shuffle=True, random_state=seed)
     return list(splitter.split(groups, groups=groups))
 

@@ -172,8 +172,10 @@ class TableHull(Hull):
         rows = [(composition_key(amounts_of(phase.composition)), phase) for phase in phases]
         new = {key: phase for key, phase in rows if key not in self._number}
         z = np.array([number for key in new for number, _ in key], dtype=np.int64)
-        fraction = np.array([share for key in new for _, share in key])
-        amount = [phase.composition[Element.from_Z(n)] for key, phase in new.items() for n, _ in key]
+        # Exact fractions, not those of the key: rounding them would leave a trace of an element to be balanced.
+        parts = [(phase.composition, Element.from_Z(n)) for key, phase in new.items() for n, _ in key]
+        fraction = [composition.get_atomic_fraction(element) for composition, element in parts]
+        amount = [composition[element] for composition, element in parts]
         ends = np.cumsum([len(key) for key in new], dtype=np.int64)
         grown = copy(self)
         grown.version = version

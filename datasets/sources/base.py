@@ -53,6 +53,11 @@ class Measurement:
         return Material(self.composition, self.structure, self.formula, "json", cell=cell)
 
 
+def normal_doi(text: str) -> str:
+    """A DOI in one spelling, so that rows of one paper are recognised: lower case, no address, no spaces."""
+    return text.strip().lower().removeprefix("https://").removeprefix("http://").removeprefix("doi.org/").strip()
+
+
 class Source(ABC):
     """A named set of measurements."""
 

@@ -11,7 +11,7 @@ from typing import Literal, cast, get_args
 from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.embedded.build import CrystalFacts, load_facts
 from ionscout.datasets.errors import BadData
-from ionscout.datasets.sources.base import Measurement, Source
+from ionscout.datasets.sources.base import Measurement, Source, normal_doi
 from ionscout.datasets.structure import ConventionalCell, Material, parse_material
 
 ZERO_CELSIUS = 273.15  # K
@@ -104,7 +104,7 @@ def _measurement(row: dict[str, str], facts: dict[str, CrystalFacts]) -> Measure
             censored=row["censored"] == "true",
             temperature_K=float(row["temperature_C"]) + ZERO_CELSIUS,
             family=row["family"],
-            doi=row["doi"],
+            doi=normal_doi(row["doi"]),
             source=Embedded.name,
             kind=cast(Kind, row["kind"]),
             activation_energy_eV=float(row["activation_energy_eV"]) if row["activation_energy_eV"] else None,

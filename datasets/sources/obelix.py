@@ -14,7 +14,7 @@ from pymatgen.core import Structure
 from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.errors import BadData, DataUnavailable, InvalidInput
 from ionscout.datasets.settings import settings
-from ionscout.datasets.sources.base import Kind, Measurement, Source
+from ionscout.datasets.sources.base import Kind, Measurement, Source, normal_doi
 from ionscout.datasets.structure import ConventionalCell, parse_material
 
 CONDUCTIVITY = "Ionic conductivity (S cm-1)"
@@ -91,7 +91,7 @@ class Obelix(Source):
             log10_conductivity=value,
             censored=censored,
             family=_FAMILIES.get(family, family),
-            doi=str(row["DOI"]).strip().lower(),
+            doi=normal_doi(str(row["DOI"])),
             source=self.name,
             kind=kind,
             cell=_cell(row),

@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import pandas as pd
+from pymatgen.core import Composition
 
 from ionscout.datasets.composition import check_elements, formula_text, parse_formula
 from ionscout.datasets.errors import BadData, DataUnavailable, InvalidInput
-from ionscout.datasets.sources.base import ROOM_TEMPERATURE, Measurement, Source
+from ionscout.datasets.sources.base import ROOM_TEMPERATURE, Measurement, Source, normal_doi
 from ionscout.datasets.sources.obelix import parse_conductivity
 from ionscout.datasets.structure import parse_material
 
+# Refinements leave out light atoms and round occupancies; another compound differs by more.
+LARGEST_DIFFERENCE = 0.1  # of an atomic fraction between the formula and its structure
 _KINDS = ("total", "bulk", "unknown")
 
 
@@ -48,6 +51,8 @@ class UserTable(Source):
             structure = self._structure(row.get("structure", ""))
             composition = parse_formula(row["formula"])
             check_elements(composition)
+            if structure is not None and not _same(composition, structure.composition):
+                raise BadData(f"{row['structure']} holds {structure.composition.reduced_formula}, not {row['formula']}")
             value, censored = parse_conductivity(row["conductivity_S_cm"])
             temperature = float(row.get("temperature_K") or ROOM_TEMPERATURE)
             energy = row.get("activation_energy_eV") or None
@@ -65,7 +70,7 @@ class UserTable(Source):
                 censored=censored,
                 temperature_K=temperature,
                 family=row.get("family", ""),
-                doi=row.get("doi", "").lower(),
+                doi=normal_doi(row.get("doi", "")),
                 source=self.name,
                 kind=kind,  # type: ignore[arg-type]  # checked above
                 activation_energy_eV=float(energy) if energy else None,
@@ -80,3 +85,8 @@ class UserTable(Source):
         if not path.is_file():
             raise BadData(f"structure file {name} is not in {self.cif_folder}")
         return parse_material(path.read_text(errors="replace")).structure
+
+
+def _same(first: Composition, second: Composition) -> bool:
+    elements = {*first, *second}
+    return max(abs(first.get_atomic_fraction(e) - second.get_atomic_fraction(e)) for e in elements) < LARGEST_DIFFERENCE

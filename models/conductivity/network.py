@@ -26,14 +26,16 @@ class NetworkConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    width: int = Field(32, description="Channels of every embedding.")
-    crystal_layers: int = Field(3, description="Rounds of messages between sites.")
-    composition_layers: int = Field(2, description="Rounds of messages between elements.")
-    radial: int = Field(12, description="Gaussian functions of distance on an edge.")
-    cutoff: float = Field(CUTOFF, description="Longest edge, Å.")
-    head: int = Field(64, description="Channels inside the head.")
-    dropout: float = Field(0.1, description="Dropout before and inside the head.")
-    structure_dropout: float = Field(0.15, description="Share of crystals shown without structure while training.")
+    width: int = Field(32, ge=1, le=1024, description="Channels of every embedding.")
+    crystal_layers: int = Field(3, ge=1, le=1024, description="Rounds of messages between sites.")
+    composition_layers: int = Field(2, ge=1, le=1024, description="Rounds of messages between elements.")
+    radial: int = Field(12, ge=1, le=1024, description="Gaussian functions of distance on an edge.")
+    cutoff: float = Field(CUTOFF, gt=1, le=10, description="Longest edge, Å.")
+    head: int = Field(64, ge=1, le=1024, description="Channels inside the head.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout before and inside the head.")
+    structure_dropout: float = Field(
+        0.15, ge=0, lt=1, description="Crystals shown without structure in training."
+    )
     use_structure: bool = Field(True, description="Off: composition alone (ablation).")
     use_composition: bool = Field(True, description="Off: crystal graph alone (ablation).")
 

@@ -24,6 +24,9 @@ from ionscout.models.uncertainty import nearest_distance
 
 NAME = "conductivity"
 Known = Literal["structure", "cell", "composition"]
+FAR_NOTE = "Far from room temperature: extrapolated with the predicted activation energy; melting is not seen."
+VIEWS = ("structure", "composition")
+FAR = 50.0  # K from 298 K; nearly all labels were measured within 10 K of it
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class ConductivityPrediction:
 
     Attributes:
         conductivity, lower, upper: S/cm at `temperature_K`; the interval holds `coverage` of new measurements.
-        activation_energy: eV.
+        activation_energy, activation_energy_deviation: eV; the second is its root mean square error, out of fold.
         in_domain: whether the training data has materials of this kind.
         path: what was known and used: the crystal `structure`, only its `cell`, or only its `composition`.
         model, version: what answered.
@@ -44,6 +47,7 @@ class ConductivityPrediction:
     coverage: float
     temperature_K: float
     activation_energy: float | None
+    activation_energy_deviation: float
     in_domain: bool
     path: Known
     model: str
@@ -87,13 +91,13 @@ class ConductivityPredictor:
         ensemble: ConductivityEnsemble,
         crystal_forest: FrozenForest,
         composition_forest: FrozenForest,
-        reference_embedding: np.ndarray,
+        reference_embeddings: dict[str, np.ndarray],
         calibration: dict[str, Calibration],
         card: dict,
     ):
         self.ensemble = ensemble.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self.forests = {"structure": crystal_forest, "cell": crystal_forest, "composition": composition_forest}
-        self.reference_embedding = reference_embedding
+        self.reference_embeddings = reference_embeddings
         self.calibration = calibration
         self.card = card
 
@@ -123,7 +127,16 @@ class ConductivityPredictor:
         weight = np.array([self.calibration[path_of(material)].graph_weight for material in materials])
         location, scale = join(output.location, output.deviation, trees.mean(1), trees.var(1), weight)
         energy = arrhenius.activation_energy(location, output.prefactor)
-        return RawPrediction(location, scale, energy, nearest_distance(output.embedding, self.reference_embedding))
+        return RawPrediction(location, scale, energy, self._distances(output.embedding, materials))
+
+    def _distances(self, embedding: np.ndarray, materials: Sequence[Material]) -> np.ndarray:
+        """Distance of each material to the training rows, seen the way the material is seen."""
+        distance = np.empty(len(materials))
+        views = np.array([view_of(material) for material in materials])
+        for view in np.unique(views):
+            rows = views == view
+            distance[rows] = nearest_distance(embedding[rows], self.reference_embeddings[view])
+        return distance
 
     def _trees(self, material: Material) -> np.ndarray:
         path = path_of(material)
@@ -141,6 +154,8 @@ class ConductivityPredictor:
         notes = list(material.warnings)
         if material.structure is None:
             notes.append("No crystal structure was given: the answer rests on the composition alone.")
+        if abs(temperature_K - arrhenius.REFERENCE_TEMPERATURE) > FAR:
+            notes.append(FAR_NOTE)
         if not in_domain:
             notes.append("Unlike anything in the training data: the interval may be too narrow.")
         return ConductivityPrediction(
@@ -150,6 +165,7 @@ class ConductivityPredictor:
             coverage=calibration.coverage,
             temperature_K=float(temperature_K),
             activation_energy=energy,
+            activation_energy_deviation=calibration.energy_deviation,
             in_domain=in_domain,
             path=path,
             model=NAME,
@@ -181,7 +197,7 @@ class ConductivityPredictor:
             ensemble,
             FrozenForest.from_arrays(arrays, "crystal_forest"),
             FrozenForest.from_arrays(arrays, "composition_forest"),
-            arrays["reference_embedding"].astype(np.float64),
+            {view: arrays[f"reference_embedding.{view}"].astype(np.float64) for view in VIEWS},
             {path: Calibration(**values) for path, values in card["calibration"].items()},
             card,
         )
@@ -191,7 +207,8 @@ class ConductivityPredictor:
         arrays = {f"ensemble.{k}": v.cpu().numpy() for k, v in self.ensemble.state_dict().items()}
         arrays |= self.forests["structure"].arrays("crystal_forest")
         arrays |= self.forests["composition"].arrays("composition_forest")
-        arrays["reference_embedding"] = self.reference_embedding.astype(np.float32)
+        for view, embedding in self.reference_embeddings.items():
+            arrays[f"reference_embedding.{view}"] = embedding.astype(np.float32)
         blob = save_arrays({name: np.ascontiguousarray(value) for name, value in sorted(arrays.items())})
         digest = hashlib.sha256(blob).hexdigest()
         self.card |= {
@@ -212,6 +229,11 @@ def path_of(material: Material) -> Known:
     if material.structure is not None:
         return "structure"
     return "composition" if material.cell is None else "cell"
+
+
+def view_of(material: Material) -> str:
+    """What the graph network sees of a material: one of `VIEWS`."""
+    return "composition" if material.structure is None else "structure"
 
 
 def features_of(material: Material) -> np.ndarray:

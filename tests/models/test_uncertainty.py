@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ionscout.datasets.errors import BadData
 from ionscout.models.uncertainty import conformal_factor, nearest_distance, nonconformity
 
 
@@ -26,7 +27,7 @@ def test_a_bound_is_violated_only_from_above():
 
 
 def test_too_few_residuals_are_refused():
-    with pytest.raises(ValueError, match="too few"):
+    with pytest.raises(BadData, match="too few"):
         conformal_factor(np.arange(5.0), 0.9)
 
 
