@@ -19,8 +19,8 @@ setup: $(STAMP)
 
 # torch goes first and alone: with it in place the resolver keeps a CPU build instead of gigabytes of CUDA.
 $(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ionscout needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ionscout needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "building $(VENV) (a few minutes, about 2 GB, once)"
 	@$(BIN)/pip install -qq --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
 	@$(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[test]'

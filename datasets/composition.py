@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from pymatgen.core import Composition, Element
 
 from ionscout.datasets.errors import BadFormula, NoLithium, UnsupportedElement
@@ -49,6 +50,14 @@ def check_elements(composition: Composition, *, need_lithium: bool = True) -> No
         raise NoLithium(
             f"{composition.reduced_formula} contains no lithium; ionscout answers for lithium electrolytes only."
         )
+
+
+def atomic_fractions(composition: Composition) -> np.ndarray:
+    """Atomic fractions by atomic number, [95], adding up to 1."""
+    vector = np.zeros(HEAVIEST + 1)
+    for element, amount in composition.items():
+        vector[element.Z] += float(amount)
+    return vector / vector.sum()
 
 
 def formula_text(composition: Composition) -> str:

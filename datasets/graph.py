@@ -8,10 +8,10 @@ becomes five or six nodes.
 
 import numpy as np
 import torch
-from pymatgen.core import Structure
+from pymatgen.core import Composition, Structure
 from torch_geometric.data import Data
 
-from ionscout.datasets.composition import HEAVIEST
+from ionscout.datasets.composition import atomic_fractions
 
 CUTOFF = 5.0  # Å: holds the first lithium–lithium shell (2–4 Å) and the second cation shell of every family
 # Å: sites whose distances agree to this are merged. Far below thermal motion (0.1 Å), far above rounding in a CIF.
@@ -37,12 +37,9 @@ class CrystalData(Data):
         return self.num_nodes if key == "species_site" else super().__inc__(key, value, *args, **kwargs)
 
 
-def composition_vector(amounts) -> torch.Tensor:
-    """Atomic fractions by atomic number, [95]; `amounts` maps pymatgen elements to amounts."""
-    vector = torch.zeros(HEAVIEST + 1)
-    for element, amount in amounts.items():
-        vector[element.Z] += float(amount)
-    return vector / vector.sum()
+def composition_vector(composition: Composition) -> torch.Tensor:
+    """Atomic fractions by atomic number as a tensor, [95] float."""
+    return torch.tensor(atomic_fractions(composition), dtype=torch.float32)
 
 
 def crystal_graph(structure: Structure, cutoff: float = CUTOFF) -> CrystalData:

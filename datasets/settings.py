@@ -4,8 +4,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from platformdirs import user_cache_dir, user_data_dir
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ionscout.datasets.errors import BadData
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -38,4 +40,9 @@ class Settings(BaseSettings):
 @lru_cache
 def settings() -> Settings:
     """Return the settings, read once; `settings.cache_clear()` reads them again."""
-    return Settings()
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"IONSCOUT_{first['loc'][0]}".upper()
+        raise BadData(f"The environment variable {name} is wrong: {first['msg']}.") from None

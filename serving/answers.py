@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from ionscout.datasets.errors import IonscoutError, OutOfRange
@@ -120,6 +121,7 @@ def _thermodynamics(
 
 def _prediction(material: Material, found: "ConductivityPrediction", thermo: Thermodynamics) -> Prediction:
     energy = found.activation_energy
+    half = NormalDist().inv_cdf((1 + found.coverage) / 2) * found.activation_energy_deviation
     return Prediction(
         formula=material.formula,
         source_format=material.source_format,
@@ -136,7 +138,15 @@ def _prediction(material: Material, found: "ConductivityPrediction", thermo: The
         ),
         activation_energy=None
         if energy is None
-        else ActivationEnergy(value=energy, model=found.model, version=found.version),
+        else ActivationEnergy(
+            value=energy,
+            lower=max(0.0, energy - half),
+            upper=energy + half,
+            coverage=found.coverage,
+            in_domain=found.in_domain,
+            model=found.model,
+            version=found.version,
+        ),
         window=thermo.window,
         energy_above_hull=thermo.energy_above_hull,
         lithium_interphase=thermo.lithium_interphase,

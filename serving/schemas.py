@@ -71,6 +71,10 @@ class ActivationEnergy(BaseModel):
     """Arrhenius activation energy of σT."""
 
     value: float = Field(description="Predicted activation energy, in `unit`.")
+    lower: float = Field(description="Lower end of the interval, in `unit`; not below 0.")
+    upper: float = Field(description="Upper end of the interval, in `unit`.")
+    coverage: float = Field(description="Share of new measurements that the interval should hold.")
+    in_domain: bool = Field(description="Whether the training data has materials of this kind.")
     unit: Literal["eV"] = "eV"
     model: str
     version: str

@@ -94,7 +94,14 @@ def score(
         mae_B=float(np.abs(error).mean()),
         mae_C=float(np.where(censored, np.maximum(0.0, error), np.abs(error)).mean()),
         rmse_P=float(np.sqrt(((prediction - label_p) ** 2).mean())),
-        spearman=float(spearmanr(prediction, label_p).statistic) if np.ptp(prediction) > 0 else 0.0,
+        spearman=_rank_correlation(prediction, label_p),
         coverage_90=coverage,
         width_90=width,
     )
+
+
+def _rank_correlation(prediction: np.ndarray, label: np.ndarray) -> float:
+    """Spearman's coefficient; 0 where one side is constant and so ranks nothing."""
+    if np.ptp(prediction) == 0 or np.ptp(label) == 0:
+        return 0.0
+    return float(spearmanr(prediction, label).statistic)

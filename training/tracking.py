@@ -73,13 +73,18 @@ def run(experiment: str, name: str, parameters: dict, *, nested: bool = False) -
     """Open a run in the record; parameters are logged at once."""
     address = use_record()
     if mlflow.get_experiment_by_name(experiment) is None:
-        local = address.startswith("sqlite:///") and "MLFLOW_TRACKING_URI" not in os.environ
-        place = (settings().home / "mlruns" / "artifacts" / experiment).as_uri() if local else None
-        mlflow.create_experiment(experiment, artifact_location=place)
+        mlflow.create_experiment(experiment, artifact_location=_artifact_location(address, experiment))
     mlflow.set_experiment(experiment)
     with mlflow.start_run(run_name=name, nested=nested) as active:
         mlflow.log_params(parameters)
         yield active
+
+
+def _artifact_location(address: str, experiment: str) -> str | None:
+    """Beside the database of a sqlite record; MLflow would use the working folder. A server knows its own place."""
+    if not address.startswith("sqlite:///"):
+        return None
+    return (Path(address.removeprefix("sqlite:///")).resolve().parent / "artifacts" / experiment).as_uri()
 
 
 def log_measurements(measurements: Sequence[Measurement], name: str, split: str) -> None:

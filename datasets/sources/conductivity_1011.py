@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Composition
 
+from ionscout.datasets.composition import atomic_fractions
 from ionscout.datasets.errors import BadData, DataUnavailable, InvalidInput
-from ionscout.datasets.graph import composition_vector
 from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.sources.cleaning import Tally, clean_number
 from ionscout.datasets.sources.formulas import clean_formula
@@ -81,7 +81,7 @@ class Conductivity1011(Table):
         if not len(celsius) or number < 60:
             return None
         same = np.abs(celsius - number) < 0.01
-        same &= np.abs(fractions - composition_vector(composition).numpy()).max(1) <= SAME_FORMULA
+        same &= np.abs(fractions - atomic_fractions(composition)).max(1) <= SAME_FORMULA
         return values[same] if same.any() else None
 
     @cached_property
@@ -91,7 +91,7 @@ class Conductivity1011(Table):
         try:
             for row in self._liverpool._rows():
                 try:
-                    vector = composition_vector(clean_formula(row["composition"]).composition).numpy()
+                    vector = atomic_fractions(clean_formula(row["composition"]).composition)
                     rows.append((vector, float(row["temperature"]), np.log10(clean_number(row["target"]).value)))
                 except (InvalidInput, BadData, ValueError):
                     continue  # counted where Liverpool itself is read

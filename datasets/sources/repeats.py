@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ionscout.datasets.graph import composition_vector
+from ionscout.datasets.composition import atomic_fractions
 from ionscout.datasets.sources.base import Measurement
 
 SAME_FORMULA = 0.002  # atomic fractions: rounding in print. Neighbours in a series differ by 0.003 or more.
@@ -17,7 +17,7 @@ def fraction_matrix(measurements: Sequence[Measurement]) -> np.ndarray:
     """Atomic fractions [n, 95]."""
     if not measurements:
         return np.zeros((0, 95))
-    return np.stack([composition_vector(m.composition).numpy() for m in measurements])
+    return np.stack([atomic_fractions(m.composition) for m in measurements])
 
 
 def conductivities(measurements: Sequence[Measurement]) -> np.ndarray:

@@ -33,9 +33,7 @@ class NetworkConfig(BaseModel):
     cutoff: float = Field(CUTOFF, gt=1, le=10, description="Longest edge, Å.")
     head: int = Field(64, ge=1, le=1024, description="Channels inside the head.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout before and inside the head.")
-    structure_dropout: float = Field(
-        0.15, ge=0, lt=1, description="Crystals shown without structure in training."
-    )
+    structure_dropout: float = Field(0.15, ge=0, lt=1, description="Crystals shown without structure in training.")
     use_structure: bool = Field(True, description="Off: composition alone (ablation).")
     use_composition: bool = Field(True, description="Off: crystal graph alone (ablation).")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pymatgen.core import Composition, Element
 
@@ -55,6 +56,7 @@ class ElectronicCharacter:
         return not self.conducts and self.kind != "gas"
 
 
+@lru_cache(maxsize=20_000)
 def electronic_character(formula: str, hull: Hull | None = None) -> ElectronicCharacter:
     """Judge one phase.
 

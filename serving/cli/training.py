@@ -1,8 +1,10 @@
 """`ionscout train | evaluate | benchmark`: make models, and measure them."""
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,24 +27,34 @@ def register(app: typer.Typer) -> None:
     app.command("evaluate", no_args_is_help=True)(evaluate)
     benchmarks = typer.Typer(help="Measure against the field's benchmarks, baselines beside.", no_args_is_help=True)
     benchmarks.command("obelix")(benchmark_obelix)
+    benchmarks.command("energy")(benchmark_energy)
+    benchmarks.command("measurements")(benchmark_measurements)
     latency.register(benchmarks)
     thermodynamic.register(benchmarks)
     app.add_typer(benchmarks, name="benchmark")
 
 
 def train(
-    model: Annotated[str, typer.Argument(help="Which model: conductivity.")],
+    model: Annotated[str, typer.Argument(help="Which model: conductivity or energy.")],
     data: Data = None,
     config: ConfigFile = None,
     output: Annotated[Path | None, typer.Option("--out", help="Also write weights and card to this folder.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="energy: stop each fit after so long.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model with grouped cross-validation, record it in MLflow, and register it.
+    """Train a model and record it in MLflow.
 
-    The first registered version becomes `champion`, later ones `challenger`.
+    conductivity: grouped cross-validation, calibration, fit on everything; the result is registered, the first version
+    as `champion`, later ones as `challenger`. energy: held-out fit and shipped fit on the Materials Project snapshot of
+    IONSCOUT_DATA_DIR; writes the weights and the learned hull into the installed package.
     """
+    if model == "energy":
+        _train_energy(config, minutes, as_json)
+        return
     if model != "conductivity":
-        raise UnknownName(f"Unknown model '{model}'; this command trains: conductivity.")
+        raise UnknownName(f"Unknown model '{model}'; this command trains: conductivity, energy.")
+    if output is not None:
+        check_writable(output)
     from ionscout.training.conductivity import train as fit
     from ionscout.training.conductivity import training_data
     from ionscout.training.config import ConductivityConfig, read_config
@@ -58,6 +70,25 @@ def train(
     for name in ("champion", "graph_only", "forest_only"):
         s = scores[name]["all"]
         typer.echo(f"  {name:12} MAE P {s['mae_P']:.2f}  B {s['mae_B']:.2f}  C {s['mae_C']:.2f}")
+
+
+def _train_energy(config: Path | None, minutes: float | None, as_json: bool) -> None:
+    from ionscout.training.energy import ship
+    from ionscout.training.energy.config import load_config
+
+    version = ship.train(load_config(config), minutes, quiet=as_json)
+    typer.echo(json.dumps({"name": "energy", "version": version}) if as_json else f"energy {version}")
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder for results, before hours of work that would have nowhere to go.
+
+    Raises:
+        OSError: when it cannot be made or written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def evaluate(
@@ -83,12 +114,34 @@ def benchmark_obelix(data: Data = None, config: ConfigFile = None, output: Repor
     from ionscout.training.config import ConductivityConfig, read_config
 
     settings = read_config(ConductivityConfig, config, "conductivity")
+    if output is not None:
+        check_writable(output)
     with progress("Fitting networks", quiet=as_json) as (start, advance):
         report = obelix.run(data, settings, on_start=start, on_fit=advance)
     page = obelix.markdown(report, "ionscout benchmark obelix --out benchmarks")
     if output is not None:
         write_report(output, "obelix", report, page)
     _show(report, as_json, lambda: page)
+
+
+def benchmark_energy(output: Reports = None, as_json: Json = False) -> None:
+    """The energy network: held-out compositions beside a random forest, the stable phases, and the learned hull."""
+    from ionscout.training.energy.evaluate import markdown, report
+
+    result = report(folder=output)
+    _show(asdict(result), as_json, lambda: markdown(result))
+
+
+def benchmark_measurements(output: Reports = None, as_json: Json = False) -> None:
+    """The tables of measurements: what cleaning did, copies, leaks between folds, and the noise of the labels."""
+    from ionscout.training.benchmarks.measurements import markdown, run
+    from ionscout.training.measurements import joined_table
+
+    result = run(joined_table())
+    page = markdown(result)
+    if output is not None:
+        write_report(output, "measurements", result.as_dict(), page)
+    _show(result.as_dict(), as_json, lambda: page)
 
 
 @contextmanager
