@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ionscout.datasets.errors import BadData
@@ -77,17 +77,21 @@ class CleaningReport:
         """Rows that met a rule; 0 when none did."""
         return next((r.count for r in self.rules if r.rule == rule), 0)
 
+    def counts_only(self) -> "CleaningReport":
+        """Without examples: for pages that are published, as the cells belong to their table."""
+        return replace(self, rules=tuple(replace(rule, examples=()) for rule in self.rules))
+
     def markdown(self) -> str:
         """A table of the rules met, for cards and benchmark pages."""
         lines = [
             f"{self.rows_read} rows read, {self.rows_kept} kept.",
             "",
-            "| rule | action | rows | meaning | examples |",
-            "|---|---|---:|---|---|",
+            "| rule | action | rows | meaning |",
+            "|---|---|---:|---|",
         ]
         for r in self.rules:
             examples = ", ".join(f"`{e}`".replace("|", "/") for e in r.examples[:3])
-            lines.append(f"| {r.rule} | {r.action} | {r.count} | {r.meaning} | {examples} |")
+            lines.append(f"| {r.rule} | {r.action} | {r.count} | {r.meaning}{f': {examples}' if examples else ''} |")
         return "\n".join(lines) + "\n"
 
 

@@ -83,7 +83,7 @@ def run(joined: JoinedTable) -> MeasurementsReport:
     spreads = [("all sources", joined.measurements, t) for t in (0.002, SAME_COMPOSITION)] + [("obelix", main, 0.002)]
     return MeasurementsReport(
         tuple(_size(source, rows, joined.measurements) for source, rows in joined.origin_rows),
-        joined.reports,
+        tuple(report.counts_only() for report in joined.reports),
         joined.overlaps,
         tuple(_fold(main, extra, test) for _, test in grouped_folds(publications(main), FOLDS, SEED)),
         tuple(_noise(name, t, noise(rows, t)) for name, rows, t in spreads),
