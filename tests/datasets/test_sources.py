@@ -6,7 +6,7 @@ from pymatgen.core import Lattice, Structure
 
 from ionscout.datasets.errors import BadData, DataUnavailable
 from ionscout.datasets.settings import settings
-from ionscout.datasets.sources.base import content_hash
+from ionscout.datasets.sources.base import content_hash, normal_doi
 from ionscout.datasets.sources.obelix import CONDUCTIVITY, Obelix, parse_conductivity
 from ionscout.datasets.sources.user import UserTable
 
@@ -94,6 +94,19 @@ def test_user_rows_may_have_structures(tmp_path):
     (row,) = UserTable(tmp_path / "mine.csv").load()
     assert row.structure is not None
     assert row.censored
+
+
+def test_a_formula_that_is_not_the_structure_is_refused(tmp_path):
+    (tmp_path / "cifs").mkdir()
+    (tmp_path / "cifs" / "x.cif").write_text(CIF)
+    (tmp_path / "mine.csv").write_text("formula,conductivity_S_cm,structure\nLi3PS4,1e-4,x.cif\n")
+    with pytest.raises(BadData, match="holds LiCl"):
+        UserTable(tmp_path / "mine.csv").load()
+
+
+@pytest.mark.parametrize("text", ["10.1/AbC ", "https://doi.org/10.1/abc", "doi.org/10.1/ABC"])
+def test_one_paper_has_one_doi(text):
+    assert normal_doi(text) == "10.1/abc"
 
 
 def test_the_hash_sees_content_and_not_order(folder):

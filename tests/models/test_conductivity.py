@@ -136,6 +136,23 @@ def test_an_alien_is_flagged(shipped):
     assert known.in_domain
 
 
+@pytest.mark.parametrize("formula", ["Li6PS5Cl", "Li10GeP2S12", "LiF", "Li2O"])
+def test_what_it_was_trained_on_is_inside_also_as_a_bare_formula(shipped, formula):
+    assert shipped.predict([parse_material(formula)])[0].in_domain
+
+
+def test_extrapolation_in_temperature_is_said(shipped):
+    material = parse_material("Li6PS5Cl")
+    assert not any("temperature" in note for note in shipped.predict([material], 310.0)[0].warnings)
+    assert any("extrapolated" in note for note in shipped.predict([material], 600.0)[0].warnings)
+
+
+def test_the_error_of_the_activation_energy_is_measured_out_of_fold(shipped):
+    measured = shipped.card["activation_energy_out_of_fold"]
+    assert measured["n"] >= 30
+    assert all(c.energy_deviation == measured["rmse_eV"] for c in shipped.calibration.values())
+
+
 @settings(max_examples=10, deadline=None)
 @given(scaling=st.sampled_from([(2, 1, 1), (1, 1, 2), (2, 2, 1)]))
 def test_the_answer_does_not_depend_on_the_cell(shipped, scaling):

@@ -34,6 +34,9 @@ def test_one_crystal_gives_one_answer_with_interval_and_provenance(server):
     assert isinstance(found["in_domain"], bool)
     assert found["model"]
     assert found["version"]
+    energy = answer["activation_energy"]
+    assert 0 <= energy["lower"] <= energy["value"] < energy["upper"]
+    assert energy["coverage"] == 0.9
     assert answer["formula"] == "Li2O"
     assert answer["source_format"] == "cif"
     assert isinstance(answer["warnings"], list)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ionscout.datasets.composition import parse_formula
+from ionscout.datasets.errors import BadData
 from ionscout.datasets.sources.base import Measurement
 from ionscout.training.folds import composition_matrix, grouped_folds, publications, seen, without_overlap
 
@@ -29,6 +30,11 @@ def test_rows_without_doi_are_grouped_by_formula():
     assert len(set(publications(ROWS)[36:])) == 4
     first, second = publications([row("a", "Li3PS4"), row("b", "Li3PS4")])
     assert first == second
+
+
+def test_more_folds_than_publications_are_refused():
+    with pytest.raises(BadData, match="too few"):
+        grouped_folds(publications(ROWS), 1000, 0)
 
 
 def test_folds_are_reproducible():

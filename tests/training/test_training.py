@@ -11,7 +11,7 @@ from ionscout.datasets.sources.embedded import Embedded
 from ionscout.datasets.structure import parse_material
 from ionscout.models.conductivity.network import NetworkConfig
 from ionscout.training import registry
-from ionscout.training.conductivity import TrainingData, train
+from ionscout.training.conductivity import TrainingData, train, training_data
 from ionscout.training.config import ConductivityConfig, read_config
 from ionscout.training.evaluate import evaluate_measurements, score
 from ionscout.training.examples import make_examples
@@ -145,6 +145,27 @@ def test_protocols_differ_only_on_bounds():
     below = score(np.array([-5.0, -12.0]), label, censored)
     assert (below.mae_P, below.mae_B, below.mae_C) == (1.5, 1.0, 0.0)
     assert below.coverage_90 is None
+
+
+def test_a_training_that_diverges_says_so(rows):
+    examples = make_examples(rows[:30], SMALL.network.cutoff)
+    examples.label[:] = np.nan
+    with pytest.raises(BadData, match="diverged"):
+        fit_network(examples, SMALL, seed=0)
+
+
+def test_own_rows_join_the_training_unless_their_temperature_says_nothing(tmp_path, monkeypatch):
+    (tmp_path / "own.csv").write_text(
+        "formula,conductivity_S_cm,temperature_K\nLi3PS4,1e-4,298\nLi3PS4,1e-2,500\nLi2S,1e-12,\n"
+    )
+    monkeypatch.setattr("ionscout.training.conductivity.Obelix", _NoObelix)
+    data = training_data(tmp_path / "own.csv")
+    assert [m.formula for m in data.main if m.source == "user"] == ["Li3PS4", "Li2S"]
+
+
+class _NoObelix:
+    def __init__(self, *arguments):
+        raise DataUnavailable("no OBELiX here")
 
 
 def test_a_configuration_with_a_typo_or_a_wrong_value_is_refused(tmp_path):
