@@ -36,7 +36,7 @@ class ConductivityPrediction:
     Attributes:
         conductivity, lower, upper: S/cm at `temperature_K`; the interval holds `coverage` of new measurements.
         activation_energy, activation_energy_deviation: eV; the second is its root mean square error, out of fold.
-        in_domain: whether the training data has materials of this kind.
+        in_domain: whether the training data has several materials like this one.
         path: what was known and used: the crystal `structure`, only its `cell`, or only its `composition`.
         model, version: what answered.
     """
@@ -157,7 +157,7 @@ class ConductivityPredictor:
         if abs(temperature_K - arrhenius.REFERENCE_TEMPERATURE) > FAR:
             notes.append(FAR_NOTE)
         if not in_domain:
-            notes.append("Unlike anything in the training data: the interval may be too narrow.")
+            notes.append("Few materials like it are in the training data: the interval may be too narrow.")
         return ConductivityPrediction(
             conductivity=10.0**centre,
             lower=10.0 ** (centre - half),
