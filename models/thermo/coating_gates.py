@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 
 from pymatgen.core import Composition, Element
 
+from ionscout.datasets.composition import check_elements
 from ionscout.datasets.errors import InvalidInput, IonscoutError
 from ionscout.datasets.hulls.base import Hull
 from ionscout.models.thermo.band_gap import band_gap
@@ -96,7 +97,7 @@ class Gates:
         conductivity: predicts log10(σ / S cm⁻¹) of a composition at room temperature; without it that gate is open.
 
     Raises:
-        NoLithium: the cathode holds none.
+        NoLithium: electrolyte or cathode hold none.
         InvalidInput: a threshold of the conductivity without a model.
     """
 
@@ -108,6 +109,7 @@ class Gates:
         options: CoatingOptions | None = None,
         conductivity: Callable[[Composition], float] | None = None,
     ) -> None:
+        check_elements(electrolyte)
         self.electrolyte, self.cathode = stated_unit(electrolyte), stated_unit(cathode)
         self.charged = half_delithiated(cathode)
         self.hull, self.options, self.conductivity = hull, options or CoatingOptions(), conductivity

@@ -78,7 +78,7 @@ def assess_coating(
 
     Raises:
         UnsupportedElement, DataUnavailable: an element without data on this hull, or a radioactive one.
-        NoLithium: the cathode holds none.
+        NoLithium: electrolyte or cathode hold none.
         InvalidInput: a threshold that is no number.
     """
     check_elements(coating, need_lithium=False)
@@ -109,7 +109,7 @@ def screen_coatings(
 
     Raises:
         UnsupportedElement, DataUnavailable: electrolyte or cathode have an element without data on this hull.
-        NoLithium: the cathode holds none.
+        NoLithium: electrolyte or cathode hold none.
         InvalidInput: a threshold that is no number; BadData: the checkpoint folder cannot be used.
     """
     options = options or CoatingOptions()

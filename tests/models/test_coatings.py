@@ -200,3 +200,8 @@ def test_phosphates_pass_the_gate_against_sulfides_and_niobate_does_not(name):
         assert not {"electrolyte", "cathode", "charged cathode"} & set(found.failed), found
     for formula in ("LiNbO3", "Li2ZrO3"):
         assert "electrolyte" in assess_coating(Composition(formula), SULFIDE, nmc, hull).failed
+
+
+def test_an_electrolyte_without_lithium_is_refused():
+    with pytest.raises(NoLithium, match="no lithium"):
+        screen_coatings(Composition("NaCl"), Composition("LiCoO2"), toy_hull())

@@ -58,6 +58,20 @@ def speed_table(speed: dict) -> str:
     return "\n".join(lines)
 
 
+def oracle_sentence(oracle: dict) -> str:
+    """How far the engine is from pymatgen, over how many cases."""
+    agreements = oracle["agreements"]
+    interfaces = sum(a["n"] for a in agreements if a["kind"].startswith(("closed interface", "open interface (")))
+    windows = sum(a["n"] for a in agreements if "limit" in a["kind"])
+    largest = max(a["largest"] for a in agreements)
+    beyond = sum(a["beyond_tolerance"] for a in agreements)
+    return (
+        f"Against pymatgen on the same phases: {interfaces} interfaces (closed and at a voltage) and {windows} window "
+        f"limits\ndiffer by at most {largest:.0e} eV/atom or V, {beyond} of them by more than "
+        f"{oracle['tolerance']:.0e} ([report](benchmarks/thermo_oracle.md))."
+    )
+
+
 def filled(text: str, blocks: dict[str, str]) -> str:
     """Replace what stands between `<!-- NAME -->` and `<!-- /NAME -->`.
 
@@ -82,6 +96,7 @@ def blocks(benchmarks: Path) -> dict[str, str]:
     return {
         "conductivity": conductivity_table(read("obelix")),
         "thermodynamics": thermodynamics_table(read("energy"), read("interphase")),
+        "oracle": oracle_sentence(read("thermo_oracle")),
         "speed": speed_table(read("thermo_speed")),
         "latency": f"Median `/predict` latency for one crystal of up to 100 sites, warm, two cores: {latency:.0f} ms.",
     }
