@@ -9,6 +9,7 @@ from ionscout.datasets.hulls.base import Hull
 from ionscout.models.thermo.electronic import ElectronicCharacter, deciding, electronic_character
 from ionscout.models.thermo.equilibrium import Product, decompose, stated_formula, stated_unit
 from ionscout.models.thermo.interface import half_delithiated, interface
+from ionscout.models.thermo.linear_program import rounded
 
 STABLE, SEI, MCI = "stable", "SEI", "MCI"
 # Driving force (eV per atom of both reactants, closed system) up to which an interface counts as stable: the criterion
@@ -163,7 +164,7 @@ def _judge(
         interphase_class=kind,
         driving_force=force,
         threshold=threshold,
-        decomposition_energy_0V=energy,
+        decomposition_energy_0V=None if energy is None else rounded(energy),
         products=products if reacts else (),
         characters=characters,
         deciding_products=names,
