@@ -135,12 +135,9 @@ def formula_unit(structure: Structure) -> Composition:
         kind = tuple(sorted(el.symbol for el in site.species.elements))
         held[kind] = held.get(kind, 0.0) + sum(site.species.values())
     whole = [round(amount) for amount in held.values() if amount > 0.5 and abs(amount - round(amount)) < 1e-3]
-    divisor = math.gcd(*whole)
-    return (
-        Composition({el: x / divisor for el, x in structure.composition.items()})
-        if divisor > 1
-        else structure.composition
-    )
+    divisor = max(1, math.gcd(*whole))
+    # Occupancies in a CIF have four or five digits: 6.249996 Li would be off the charge balance that 6.25 keeps.
+    return Composition({el: round(x / divisor, 4) for el, x in structure.composition.items()})
 
 
 def conventional_cell(structure: Structure) -> ConventionalCell:

@@ -149,3 +149,8 @@ def test_a_disordered_cell_is_reduced_to_the_formula_of_its_paper(name, formula)
     material = parse_material(cif_text(name))
     expected = parse_formula(formula)
     assert material.composition.num_atoms == pytest.approx(expected.num_atoms, rel=0.02)
+
+
+def test_rounded_occupancies_keep_the_charge_balance():
+    material = parse_material(cif_text("llzo_al"))
+    assert dict(material.composition.as_dict()) == {"Li": 6.25, "La": 3.0, "Zr": 2.0, "Al": 0.25, "O": 12.0}
