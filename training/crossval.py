@@ -12,8 +12,8 @@ import torch
 from ionscout.models import arrhenius
 from ionscout.models.conductivity.ensemble import ConductivityEnsemble
 from ionscout.models.conductivity.forest import FrozenForest
-from ionscout.models.conductivity.predictor import Calibration, join, path_of, view_of
-from ionscout.models.uncertainty import COVERAGE, conformal_factor, nearest_distance, nonconformity
+from ionscout.models.conductivity.predictor import Calibration, domain_distances, join, path_of
+from ionscout.models.uncertainty import COVERAGE, conformal_factor, nonconformity
 from ionscout.training.config import ConductivityConfig
 from ionscout.training.examples import Examples, formula_only
 from ionscout.training.fit import FittedNetwork, fit_forests, fit_network
@@ -132,7 +132,7 @@ def _predict(
         "energy": arrhenius.activation_energy(output.location, output.prefactor),
         "forest": trees.mean(1),
         "tree_variance": trees.var(1),
-        "distance": _distances(rows, output.embedding, references),
+        "distance": domain_distances(rows.materials, output.embedding, references),
     }
 
 
@@ -141,14 +141,6 @@ def reference_embeddings(ensemble: ConductivityEnsemble, training: Examples) -> 
     crystals = [graph for graph, m in zip(training.graphs, training.materials, strict=True) if m.structure is not None]
     bare = ensemble.predict(formula_only(training, ensemble.config.cutoff).graphs).embedding
     return {"structure": ensemble.predict(crystals).embedding if crystals else bare, "composition": bare}
-
-
-def _distances(rows: Examples, embedding: np.ndarray, references: dict[str, np.ndarray]) -> np.ndarray:
-    distance = np.empty(len(rows))
-    views = np.array([view_of(m) for m in rows.materials])
-    for view in np.unique(views):
-        distance[views == view] = nearest_distance(embedding[views == view], references[view])
-    return distance
 
 
 def _assemble(examples: Examples, pieces: list) -> OutOfFold:

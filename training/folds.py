@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from ionscout.datasets.errors import BadData
-from ionscout.datasets.graph import composition_vector
 from ionscout.datasets.sources.base import Measurement
+from ionscout.datasets.sources.repeats import fraction_matrix
 
 SAME_COMPOSITION = 0.01  # atomic fractions within this are one composition: the accuracy of a chemical analysis
 
@@ -31,11 +31,6 @@ def grouped_folds(groups: np.ndarray, folds: int, seed: int) -> list[tuple[np.nd
     return list(splitter.split(groups, groups=groups))
 
 
-def composition_matrix(measurements: Sequence[Measurement]) -> np.ndarray:
-    """Atomic fractions [n, 95]."""
-    return np.stack([composition_vector(m.composition).numpy() for m in measurements])
-
-
 def seen(queries: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Whether each query composition [q, 95] occurs in the reference [n, 95], fraction by fraction within 0.01."""
     if not len(reference):
@@ -48,5 +43,5 @@ def without_overlap(extra: Sequence[Measurement], held_out: Sequence[Measurement
     if not extra:
         return []
     dois = {m.doi for m in held_out if m.doi}
-    repeated = seen(composition_matrix(extra), composition_matrix(held_out))
+    repeated = seen(fraction_matrix(extra), fraction_matrix(held_out))
     return [m for m, known in zip(extra, repeated, strict=True) if not known and m.doi not in dois]

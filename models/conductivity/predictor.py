@@ -127,16 +127,8 @@ class ConductivityPredictor:
         weight = np.array([self.calibration[path_of(material)].graph_weight for material in materials])
         location, scale = join(output.location, output.deviation, trees.mean(1), trees.var(1), weight)
         energy = arrhenius.activation_energy(location, output.prefactor)
-        return RawPrediction(location, scale, energy, self._distances(output.embedding, materials))
-
-    def _distances(self, embedding: np.ndarray, materials: Sequence[Material]) -> np.ndarray:
-        """Distance of each material to the training rows, seen the way the material is seen."""
-        distance = np.empty(len(materials))
-        views = np.array([view_of(material) for material in materials])
-        for view in np.unique(views):
-            rows = views == view
-            distance[rows] = nearest_distance(embedding[rows], self.reference_embeddings[view])
-        return distance
+        distance = domain_distances(materials, output.embedding, self.reference_embeddings)
+        return RawPrediction(location, scale, energy, distance)
 
     def _trees(self, material: Material) -> np.ndarray:
         path = path_of(material)
@@ -234,6 +226,17 @@ def path_of(material: Material) -> Known:
 def view_of(material: Material) -> str:
     """What the graph network sees of a material: one of `VIEWS`."""
     return "composition" if material.structure is None else "structure"
+
+
+def domain_distances(
+    materials: Sequence[Material], embedding: np.ndarray, references: dict[str, np.ndarray]
+) -> np.ndarray:
+    """Distance [n] of materials with embeddings [n, d] to the training rows, seen the way each material is seen."""
+    distance = np.empty(len(materials))
+    views = np.array([view_of(material) for material in materials])
+    for view in np.unique(views):
+        distance[views == view] = nearest_distance(embedding[views == view], references[view])
+    return distance
 
 
 def features_of(material: Material) -> np.ndarray:

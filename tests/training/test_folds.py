@@ -6,7 +6,8 @@ import pytest
 from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.errors import BadData
 from ionscout.datasets.sources.base import Measurement
-from ionscout.training.folds import composition_matrix, grouped_folds, publications, seen, without_overlap
+from ionscout.datasets.sources.repeats import fraction_matrix
+from ionscout.training.folds import grouped_folds, publications, seen, without_overlap
 
 
 def row(name: str, formula: str, doi: str = "") -> Measurement:
@@ -43,9 +44,9 @@ def test_folds_are_reproducible():
 
 
 def test_a_composition_is_recognised_in_other_clothes():
-    known = composition_matrix([row("a", "Li7La3Zr2O12")])
-    assert seen(composition_matrix([row("b", "Li14La6Zr4O24"), row("c", "Li7.05La3Zr2O12")]), known).all()
-    assert not seen(composition_matrix([row("d", "Li6La3ZrTaO12")]), known).any()
+    known = fraction_matrix([row("a", "Li7La3Zr2O12")])
+    assert seen(fraction_matrix([row("b", "Li14La6Zr4O24"), row("c", "Li7.05La3Zr2O12")]), known).all()
+    assert not seen(fraction_matrix([row("d", "Li6La3ZrTaO12")]), known).any()
 
 
 def test_overlapping_rows_do_not_train():

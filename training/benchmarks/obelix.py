@@ -9,6 +9,7 @@ from ionscout.datasets.errors import DataUnavailable
 from ionscout.datasets.sources.base import Measurement, content_hash
 from ionscout.datasets.sources.embedded import Embedded
 from ionscout.datasets.sources.obelix import Obelix
+from ionscout.datasets.sources.repeats import fraction_matrix
 from ionscout.models.conductivity.predictor import Calibration, ConductivityPredictor
 from ionscout.training.baselines import Median, RandomForest, constant_half_width, out_of_fold
 from ionscout.training.conductivity import extra_rows
@@ -16,7 +17,7 @@ from ionscout.training.config import ConductivityConfig
 from ionscout.training.crossval import cross_validate, nested
 from ionscout.training.evaluate import score
 from ionscout.training.examples import make_examples
-from ionscout.training.folds import composition_matrix, grouped_folds, publications, seen
+from ionscout.training.folds import grouped_folds, publications, seen
 
 
 def run(
@@ -57,7 +58,7 @@ def cross_validated(
         location = out_of_fold(model, measurements, config.folds, config.seed)
         predictions[name] = (location, np.full(len(location), constant_half_width(location, measurements)))
     known = np.zeros(len(measurements), dtype=bool)
-    matrix = composition_matrix(measurements)
+    matrix = fraction_matrix(measurements)
     for train, test in grouped_folds(publications(measurements), config.folds, config.seed):
         known[test] = seen(matrix[test], matrix[train])  # embedded rows that overlap are left out of the fold
     return _report(f"train, {config.folds} folds grouped by DOI, seed {config.seed}", measurements, known, predictions)
@@ -78,8 +79,8 @@ def score_test(test: Obelix, predictor: ConductivityPredictor) -> dict:
             held_out = out_of_fold(model, training, 5, 0)
             location = model.fit_predict(training, measurements)
             predictions[name] = (location, np.full(len(location), constant_half_width(held_out, training)))
-    trained_on = composition_matrix(training + Embedded().load())
-    known = seen(composition_matrix(measurements), trained_on)
+    trained_on = fraction_matrix(training + Embedded().load())
+    known = seen(fraction_matrix(measurements), trained_on)
     return _report("official test", measurements, known, predictions) | {"notes": notes}
 
 
