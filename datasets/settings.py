@@ -28,6 +28,10 @@ class Settings(BaseSettings):
     model_uri: str | None = Field(
         None, description="MLflow model to serve, e.g. models:/conductivity@champion; default: the shipped weights."
     )
+    store: str | None = Field(
+        None,
+        description="Observation store: a SQLite file or postgresql+psycopg://…; default: in the user's data folder.",
+    )
     max_body_bytes: int = Field(4_000_000, gt=0, description="Largest HTTP request body that is read.")
     max_batch: int = Field(256, gt=0, description="Most crystals in one /predict request.")
 

@@ -1,0 +1,1 @@
+"""What laboratories send back: campaigns, their suggestions and observations, in SQLite or PostgreSQL."""

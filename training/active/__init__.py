@@ -1,0 +1,1 @@
+"""Which material to make next: candidates, acquisition, campaigns, and an update that learns from every result."""
