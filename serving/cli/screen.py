@@ -1,0 +1,84 @@
+"""`ionscout screen`: everything ionscout predicts, for millions of rows. (`screening` has coatings and maps.)"""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ionscout.serving.cli.inputs import Json, progress_bar
+
+if TYPE_CHECKING:
+    from ionscout.serving.screen.options import ScreenSummary
+
+ALL = "conductivity,window,stability,interphase"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("screen", no_args_is_help=True)(screen)
+
+
+def screen(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="IN", help="JSON Lines, CSV, Parquet; folder, zip or tar of CIFs and POSCARs."),
+    ],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Answers: .jsonl, .csv or .parquet.")],
+    engine: Annotated[str, typer.Option(help="local: processes here; ray: Ray Data.")] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="Processes or actors; default: one per core.")
+    ] = None,
+    predictions: Annotated[str, typer.Option(help="Some of these, separated by commas.")] = ALL,
+    temperature: Annotated[float, typer.Option("--temperature", "-T", help="Temperature in kelvin.")] = 298.15,
+    hull: Annotated[str | None, typer.Option(help="Hull: mp-2019, learned or mp-api.")] = None,
+    shard_rows: Annotated[int, typer.Option(help="Rows per shard: the unit of work and of what a kill loses.")] = 512,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Ray cluster, e.g. auto; default: one is started on this machine.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score every row of a large input; the same command goes on after a kill.
+
+    Rows without an answer go to OUT.bad.jsonl with their reasons and never stop the run.
+    """
+    from ionscout.serving.screen import ScreenOptions
+    from ionscout.serving.screen import screen as run
+
+    if engine not in ("local", "ray"):
+        raise typer.BadParameter(f"'{engine}' is no engine; choose local or ray", param_hint="--engine")
+    if ray_address is not None and engine != "ray":
+        raise typer.BadParameter("it belongs to --engine ray", param_hint="--ray-address")
+    wanted = tuple(name.strip() for name in predictions.split(",") if name.strip())
+    with progress_bar("Rows", as_json) as step:
+        summary = run(
+            source,
+            output,
+            ScreenOptions(wanted, temperature, hull, shard_rows),
+            engine="ray" if engine == "ray" else "local",
+            workers=workers or cores(),
+            address=ray_address,
+            progress=step,
+        )
+    _print(summary, as_json)
+    if not summary.answered:
+        raise typer.Exit(1)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _print(summary: "ScreenSummary", as_json: bool) -> None:
+    if as_json:
+        return typer.echo(json.dumps(asdict(summary), indent=2, default=str))
+    rate = "" if summary.rows_per_second is None else f", {summary.rows_per_second:g} rows/s"
+    resumed = f"; {summary.resumed} of {summary.shards} shards were there already" if summary.resumed else ""
+    typer.echo(f"{summary.answered} of {summary.rows} rows answered in {summary.output}{rate}{resumed}")
+    answered_by = " and ".join(part for part in (summary.identity.model, summary.identity.hull) if part)
+    typer.echo(f"by {answered_by}")
+    if summary.bad:
+        typer.echo(f"{summary.bad} rows without an answer, with reasons: {summary.side_file}", err=True)
+    return None

@@ -1,0 +1,183 @@
+"""One screen from beginning to end: survey, score what is missing, join."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol, cast
+
+from ionscout.datasets.errors import BadData
+from ionscout.serving.answers import check_temperature
+from ionscout.serving.screen.inputs import read_rows
+from ionscout.serving.screen.options import EngineName, Identity, ScreenOptions, ScreenStopped, ScreenSummary
+from ionscout.serving.screen.outputs import join, output_format
+from ionscout.serving.screen.records import columns
+from ionscout.serving.screen.rows import RowHash, Shard, Survey, shards, survey
+from ionscout.serving.screen.store import Finished, Manifest, Store, check_same
+
+Progress = Callable[[int, int], None]
+
+
+class Engine(Protocol):
+    """What scores shards, here or elsewhere."""
+
+    def identify(self) -> Identity: ...
+
+    def score(self, shards: Iterator[Shard], expected: Identity) -> Iterator[tuple[int, int, bytes]]: ...
+
+
+def screen(
+    source: Path,
+    output: Path,
+    options: ScreenOptions | None = None,
+    *,
+    engine: EngineName = "local",
+    workers: int = 1,
+    address: str | None = None,
+    progress: Progress = lambda done, total: None,
+) -> ScreenSummary:
+    """Score every row of `source` and write the answers to `output`, in the order of the input.
+
+    May be killed at any moment: the same call goes on with what is finished and writes the same bytes, whatever the
+    number of workers and the engine. Rows without an answer go to `OUT.bad.jsonl` with their reasons.
+
+    Args:
+        source: see `inputs.read_rows`.
+        output: .jsonl, .csv or .parquet.
+        workers: processes (local) or actors (ray).
+        address: of a Ray cluster; None starts one on this machine.
+        progress: called with (rows done, all rows).
+
+    Raises:
+        BadData: the input as a whole cannot be read, or the output was begun with other options.
+        ScreenStopped: a worker was ended, or somebody else writes this output.
+        UnknownName, OutOfRange, DataUnavailable: options.
+    """
+    started = time.monotonic()
+    options = options or ScreenOptions()
+    check_temperature(options.temperature_K)
+    kind = output_format(output)
+    store = Store(output)
+    with store.locked():
+        if output.exists() and store.finished() is None and store.begun() is None:
+            raise BadData(f"{output.name} is there already and not from a screen; delete it or choose another file.")
+        found = survey(read_rows(source), options.shard_rows)
+        if not found.rows:
+            raise BadData(f"{source.name} holds no rows; give formulas or structure files.")
+        with open_engine(engine, options, workers, address) as at_work:
+            manifest = _manifest(found, options, at_work.identify(), kind)
+            done = _earlier(store, manifest)
+            if done is not None:
+                progress(found.rows, found.rows)
+                return _summary(store, done, found.shards, 0, started, engine, workers)
+            resumed, scored = _score_missing(source, store, manifest, at_work, progress)
+        joined = join(_parts(store, manifest), manifest.columns, output, store.side_file)
+        finished = Finished(
+            manifest=manifest,
+            answered=joined.answered,
+            bad=joined.bad,
+            output_bytes=joined.bytes,
+            output_sha256=joined.sha256,
+        )
+        store.finish(finished)
+    return _summary(store, finished, resumed, scored, started, engine, workers)
+
+
+def open_engine(
+    name: EngineName, options: ScreenOptions, workers: int, address: str | None
+) -> AbstractContextManager[Engine]:
+    """The engine of a name."""
+    if name == "ray":
+        from ionscout.serving.screen.ray_engine import RayEngine  # an optional package
+
+        return cast(AbstractContextManager[Engine], RayEngine(options, workers, address))
+    from ionscout.serving.screen.local import LocalEngine
+
+    return cast(AbstractContextManager[Engine], LocalEngine(options, workers))
+
+
+def _manifest(found: Survey, options: ScreenOptions, identity: Identity, kind: str) -> Manifest:
+    return Manifest(
+        input_sha256=found.sha256,
+        rows=found.rows,
+        shards=found.shards,
+        shard_rows=options.shard_rows,
+        predictions=options.predictions,
+        temperature_K=options.temperature_K,
+        model=identity.model,
+        hull=identity.hull,
+        columns=columns(options),
+        output_format=kind,
+    )
+
+
+def _earlier(store: Store, manifest: Manifest) -> Finished | None:
+    """A finished screen of the same question; begins (or goes on with) the parts when there is none."""
+    finished = store.finished()
+    if finished is not None:
+        check_same(finished.manifest, manifest, store.output, store.finished_file)
+        if store.output.is_file() and store.output.stat().st_size == finished.output_bytes:
+            store.clear()  # a kill may have come before the parts were gone
+            return finished
+    begun = store.begun()
+    if begun is None:
+        store.begin(manifest)
+    else:
+        check_same(begun, manifest, store.output, store.folder)
+    return None
+
+
+def _score_missing(
+    source: Path, store: Store, manifest: Manifest, engine: Engine, progress: Progress
+) -> tuple[int, int]:
+    """Score the shards that are not there yet; returns the shards that were, and the rows that were scored."""
+    resumed = kept = scored = 0
+    digest = RowHash()
+
+    def missing() -> Iterator[Shard]:
+        nonlocal resumed, kept
+        for shard in shards(read_rows(source), manifest.shard_rows):
+            for row in shard.rows:
+                digest.add(row)
+            if store.read(shard.number) is None:
+                yield shard
+            else:
+                resumed, kept = resumed + 1, kept + len(shard.rows)
+
+    for number, rows, lines in engine.score(missing(), manifest.identity):
+        store.write(number, lines)
+        scored += rows
+        progress(kept + scored, manifest.rows)
+    if digest.hexdigest != manifest.input_sha256:
+        raise BadData(f"{source.name} was changed while it was screened; delete {store.folder.name} and start again.")
+    return resumed, scored
+
+
+def _parts(store: Store, manifest: Manifest) -> Iterator[bytes]:
+    for number in range(manifest.shards):
+        lines = store.read(number)
+        if lines is None:
+            raise ScreenStopped(f"Shard {number} of {store.output.name} is missing; run the same command again.")
+        yield lines
+
+
+def _summary(
+    store: Store, finished: Finished, resumed: int, scored: int, started: float, engine: EngineName, workers: int
+) -> ScreenSummary:
+    seconds = time.monotonic() - started
+    return ScreenSummary(
+        output=store.output,
+        side_file=store.side_file,
+        rows=finished.manifest.rows,
+        answered=finished.answered,
+        bad=finished.bad,
+        shards=finished.manifest.shards,
+        resumed=resumed,
+        seconds=round(seconds, 2),
+        rows_per_second=round(scored / seconds, 1) if scored else None,
+        input_sha256=finished.manifest.input_sha256,
+        output_sha256=finished.output_sha256,
+        identity=finished.manifest.identity,
+        engine=engine,
+        workers=workers,
+    )
