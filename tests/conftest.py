@@ -10,6 +10,8 @@ import pytest
 os.environ.setdefault("BENTOML_HOME", tempfile.mkdtemp(prefix="ionscout-tests-bentoml-"))
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Nor may one write into the user's own observations.
+os.environ["IONSCOUT_STORE"] = os.path.join(tempfile.mkdtemp(prefix="ionscout-tests-store-"), "campaigns.sqlite")
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +33,29 @@ def client(server) -> Iterator:
 
     with Client(server.url) as connected:
         yield connected
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL of this run's own."""
+    from postgres_server import binaries, running_postgres
+
+    if (folder := binaries()) is None:
+        pytest.skip("no PostgreSQL server is installed (initdb and postgres)")
+    with running_postgres(folder) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> str:
+    """A URL of that PostgreSQL in which nobody else's tables are: a schema of its own, which is quicker made."""
+    import uuid
+
+    import sqlalchemy as sa
+
+    name = f"test_{uuid.uuid4().hex}"
+    engine = sa.create_engine(postgres)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE SCHEMA {name}"))
+    engine.dispose()
+    return f"{postgres}?options=-csearch_path%3D{name}"

@@ -41,7 +41,7 @@ def running_postgres(folder: Path) -> Iterator[str]:
         )  # fmt: skip
         log = (home / "log").open("wb")
         server = subprocess.Popen(
-            [folder / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-c", "unix_socket_directories="],
+            [folder / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-c", "unix_socket_directories=", "-c", "fsync=off"],
             stdout=log, stderr=log, cwd=home, env=environment, **as_user,
         )  # fmt: skip
         try:
@@ -49,7 +49,7 @@ def running_postgres(folder: Path) -> Iterator[str]:
             _wait(url, server, home / "log")
             yield url
         finally:
-            server.send_signal(signal.SIGINT)  # "fast shutdown": ends the connections
+            server.send_signal(signal.SIGQUIT)  # "immediate shutdown": nothing has to be kept
             server.wait(30)
             log.close()
     finally:

@@ -1,14 +1,14 @@
 """The observation store: campaigns, suggestions and observations, each write stored whole and once."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from ionscout.datasets.composition import atomic_fractions
+from ionscout.datasets.composition import atomic_fractions, formula_text, parse_formula
 from ionscout.datasets.observations.checking import Report, checked
 from ionscout.datasets.observations.definition import check_campaign
 from ionscout.datasets.observations.engine import default_store, open_engine, reading, shown, store_url, writing
@@ -98,8 +98,9 @@ class ObservationStore:
         """Store one batch; a request key that was used before gives the batch stored then.
 
         Raises:
-            UnknownCampaign.
+            UnknownCampaign, BadFormula.
         """
+        batch = [replace(s, formula=formula_text(parse_formula(s.formula))) for s in batch]  # as observations have it
         with writing(self.engine) as connection:
             campaign = self._known(connection, name, lock=True)  # two requests at once get two numbers
             if key is not None and (stored := _batch_of(connection, campaign.id, key)):
