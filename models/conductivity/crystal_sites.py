@@ -1,5 +1,6 @@
 """A disordered crystal as arrays: who is lithium, who is anion, who is framework cation, and how large each is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -133,16 +134,7 @@ def _anions(
     z: np.ndarray, site: np.ndarray, occupancy: np.ndarray, coordinates: np.ndarray, lattice: np.ndarray
 ) -> np.ndarray:
     """Which entries are anions, [m] bool."""
-    present = set(np.unique(z).tolist())
-    anions = ANIONS & present
-    if HYDROGEN in present and present & HYDRIDE_FORMERS:
-        anions = anions | {HYDROGEN}
-    if not anions:  # a phosphide, carbide or alloy: whatever pulls hardest
-        others = present - {LITHIUM}
-        if not others:
-            return np.zeros(len(z), dtype=bool)
-        anions = frozenset({max(others, key=lambda e: element_scales().electronegativity[e])})
-    chosen = np.isin(z, list(anions))
+    chosen = np.isin(z, list(anion_elements(z)))
     centres = chosen & ~np.isin(z, [OXYGEN, 9, HYDROGEN]) & (occupancy > 0.5)
     oxygen = (z == OXYGEN) & (occupancy > 0.5)  # alternatives of one another do not touch
     if centres.any() and oxygen.any():
@@ -152,6 +144,19 @@ def _anions(
         )[0]
         chosen[np.flatnonzero(centres)[np.unique(hit)]] = False
     return chosen
+
+
+def anion_elements(z: Iterable[int]) -> frozenset[int]:
+    """Which of the elements (atomic numbers) of a compound are anions, as far as a formula tells."""
+    present = frozenset(int(number) for number in z)
+    anions = ANIONS & present
+    if HYDROGEN in present and present & HYDRIDE_FORMERS:
+        anions = anions | {HYDROGEN}
+    others = present - {LITHIUM}
+    if anions or not others:
+        return anions
+    # A phosphide, carbide or alloy: whatever pulls hardest.
+    return frozenset({max(others, key=lambda number: element_scales().electronegativity[number])})
 
 
 @lru_cache

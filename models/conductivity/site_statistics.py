@@ -7,7 +7,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import entr
 
-from ionscout.models.conductivity.crystal_sites import Pairs, SiteTable
+from ionscout.models.conductivity.crystal_sites import Pairs, SiteTable, element_scales
 
 # Two lithium sites are of one kind when occupancy and surroundings agree to this. The surroundings are sums over
 # neighbours that change by about 0.5 per Å of any of them: noise of a few hundredths of an Å stays below, different
@@ -75,22 +75,29 @@ def mixing_entropy(sites: SiteTable, occupancy: np.ndarray) -> float:
     return weighted_mean(np.bincount(sites.entry_site, entr(np.clip(share, 0, 1)), n), total)
 
 
-def crystallographic_sites(sites: SiteTable) -> int:
-    """Number of kinds of lithium sites, told apart by occupancy and surroundings instead of by a space group.
+def site_kinds(sites: SiteTable, of: np.ndarray) -> np.ndarray:
+    """Number (0, 1, …) of the kind of each site of an index [k]: sites alike in species, occupancy and surroundings.
 
-    Works on coordinates with noise and on any cell: sites are linked when they agree within `SAME_SITE`, and linked
-    sites are one kind.
+    Instead of a space group, so that it works on coordinates with noise and on any cell: sites are linked when they
+    agree within `SAME_SITE`, and linked sites are one kind. Kinds are numbered in the order of their first site.
     """
-    held = np.flatnonzero(sites.lithium > 0)
-    around = sites.neighbours(held, 5.0)
-    decay = np.exp(-around.distance / 2.0)
-    fade = (1 - (around.distance / 5.0) ** 2) ** 2 * decay
+    around = sites.neighbours(of, 5.0)
+    fade = (1 - (around.distance / 5.0) ** 2) ** 2 * np.exp(-around.distance / 2.0)
     n = len(sites.lithium)
-    features = [sites.lithium] + [
+    own = [sites.lithium, sites.anion, sites.cation, _mean_electronegativity(sites), sites.radius]
+    near = [
         np.bincount(around.first, fade * kind[around.second], n)
         for kind in (sites.lithium, sites.anion * sites.radius, sites.cation)
     ]
-    table = np.stack(features, 1)[held]
+    table = np.stack([*own, *near], 1)[of]
     first, second = np.nonzero((np.abs(table[:, None] - table[None]) < SAME_SITE).all(2))
-    graph = coo_array((np.ones(len(first)), (first, second)), shape=(len(held), len(held)))
-    return int(connected_components(graph, directed=False)[0])
+    graph = coo_array((np.ones(len(first)), (first, second)), shape=(len(of), len(of)))
+    label = connected_components(graph, directed=False)[1]
+    _, start = np.unique(label, return_index=True)
+    return np.argsort(np.argsort(start))[label]
+
+
+def _mean_electronegativity(sites: SiteTable) -> np.ndarray:
+    """Occupancy times Pauling's electronegativity, [n]: tells mixtures of the same radius apart."""
+    x = element_scales().electronegativity[sites.entry_z]
+    return np.bincount(sites.entry_site, sites.entry_occupancy * x, len(sites.lithium))

@@ -12,11 +12,11 @@ from pymatgen.core import Structure
 from ionscout.models.conductivity.crystal_sites import LITHIUM, Pairs, SiteTable, element_scales, site_table
 from ionscout.models.conductivity.lithium_network import CLOSED, LONGEST_HOP, USUAL_HOP, lithium_network
 from ionscout.models.conductivity.site_statistics import (
-    crystallographic_sites,
     effective_neighbours,
     entropy,
     mixing_entropy,
     nearest,
+    site_kinds,
     weighted_mean,
 )
 
@@ -134,7 +134,7 @@ def _sub_lattice(sites: SiteTable) -> dict[str, float]:
     percolates = np.minimum(network.percolation_distances, LONGEST_HOP)
     bottleneck = np.maximum(network.bottlenecks, CLOSED)
     return density | {
-        "lithium_sites": float(crystallographic_sites(sites)),
+        "lithium_sites": float(site_kinds(sites, np.flatnonzero(held)).max() + 1),
         "mean_occupancy": lithium[held].mean(),
         "vacant_fraction": max(0.0, 1 - total / merged),
         "occupancy_entropy": entropy(lithium[held]).mean(),

@@ -1,0 +1,232 @@
+"""Why a conductivity was predicted: what species and sites add, where lithium can go, and what was measured nearby."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Protocol
+
+import numpy as np
+from pymatgen.core import Element, Structure
+
+from ionscout.datasets.sources.base import ROOM_TEMPERATURE
+from ionscout.datasets.sources.reference import Neighbour, reference_list
+from ionscout.datasets.structure import Material
+from ionscout.models.conductivity.crystal_sites import SiteTable, site_table
+from ionscout.models.conductivity.lithium_network import USUAL_HOP, LithiumNetwork, lithium_network
+from ionscout.models.conductivity.occlusion import Occluder
+from ionscout.models.conductivity.site_statistics import site_kinds
+
+NEIGHBOURS = 5
+EXACT_SPECIES = 5  # up to here every subset is asked (32); beyond, orders are drawn
+ORDERS = 8  # drawn orders and their reverses: then a contribution is sure to about a tenth of a decade
+MOST_SITES = 12  # kinds of sites that are asked for, lithium's first; each costs one prediction
+
+Values = Callable[[Sequence[Material]], np.ndarray]  # log10 σ of materials, [n]
+
+
+class Predictor(Protocol):
+    """What an explanation asks of a predictor."""
+
+    def predict(self, materials: Sequence[Material], temperature_K: float) -> Sequence["HasConductivity"]: ...
+
+
+class HasConductivity(Protocol):
+    @property
+    def conductivity(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class SpeciesContribution:
+    """Decades of conductivity that one element adds compared with a typical species in its place."""
+
+    element: str
+    role: str  # anion or cation
+    decades: float
+
+
+@dataclass(frozen=True)
+class SiteContribution:
+    """One kind of site.
+
+    Attributes:
+        label: elements and a running number. sites: how many per cell. occupancy: of all species together.
+        decades: lost if the site held typical species, or no lithium; None where it is the only lithium site.
+    """
+
+    label: str
+    sites: int
+    occupancy: float
+    decades: float | None
+
+
+@dataclass(frozen=True)
+class LithiumPaths:
+    """The lithium sub-lattice within a hop distance.
+
+    Attributes:
+        hop: Å. dimension: 0 to 3. percolation: shortest hops (Å) that lead on in 1, 2 and 3 dimensions, None: none.
+        bottleneck: widest narrowest-window (Å, sphere radius) of such paths, likewise.
+        shortest_hop: Å, or None. mean_occupancy: of the sites that hold lithium. sites: kinds of them.
+        network: the graph itself, for figures.
+    """
+
+    hop: float
+    dimension: int
+    percolation: tuple[float | None, float | None, float | None]
+    bottleneck: tuple[float | None, float | None, float | None]
+    shortest_hop: float | None
+    mean_occupancy: float
+    sites: int
+    network: LithiumNetwork
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why one conductivity was predicted, in decades of S/cm at `temperature_K`.
+
+    `baseline` is the prediction with every element but lithium replaced by a typical one of its role; baseline and
+    species add up to `prediction` (Shapley values over the elements). Sites are each asked alone and need not add up:
+    `sites_remainder` is what they leave of prediction − baseline.
+    """
+
+    temperature_K: float
+    prediction: float
+    baseline: float
+    species: tuple[SpeciesContribution, ...]
+    sites: tuple[SiteContribution, ...]
+    sites_remainder: float | None
+    paths: LithiumPaths | None
+    neighbours: tuple[Neighbour, ...]
+    searched: tuple[str, ...]
+    rows_searched: int
+
+
+def explain(
+    predictor: Predictor,
+    material: Material,
+    temperature_K: float = ROOM_TEMPERATURE,
+    *,
+    hop: float = USUAL_HOP,
+    neighbours: int = NEIGHBOURS,
+) -> Explanation:
+    """Explain the prediction for one material; some 20–60 predictions, so about a second."""
+
+    def values(materials: Sequence[Material]) -> np.ndarray:
+        return np.log10([answer.conductivity for answer in predictor.predict(materials, temperature_K)])
+
+    occluder = Occluder(material)
+    elements = occluder.elements()
+    species, prediction, baseline = _species(occluder, elements, values)
+    sites = _sites(occluder, prediction, values) if occluder.sites is not None else []
+    known = [site.decades for site in sites if site.decades is not None]
+    references = reference_list()
+    group = None if material.cell is None else material.cell.space_group
+    return Explanation(
+        temperature_K=temperature_K,
+        prediction=prediction,
+        baseline=baseline,
+        species=tuple(
+            SpeciesContribution(el.symbol, "anion" if occluder.is_anion(el) else "cation", value)
+            for el, value in zip(elements, species, strict=True)
+        ),
+        sites=tuple(sites),
+        sites_remainder=prediction - baseline - sum(known) if sites else None,
+        paths=None if material.structure is None else lithium_paths(material.structure, hop),
+        neighbours=tuple(
+            references.nearest(material.composition, neighbours, space_group=group, temperature_K=temperature_K)
+        ),
+        searched=references.sources,
+        rows_searched=len(references.measurements),
+    )
+
+
+def lithium_paths(structure: Structure, hop: float = USUAL_HOP) -> LithiumPaths | None:
+    """Where lithium can go in hops of at most `hop` Å; None for a refinement without lithium."""
+    sites = site_table(structure)
+    held = np.flatnonzero(sites.lithium > 0)
+    if not len(held):
+        return None
+    network = lithium_network(sites)
+    return LithiumPaths(
+        hop=hop,
+        dimension=network.dimension(hop),
+        percolation=_three(network.percolation_distances),
+        bottleneck=_three(network.bottlenecks),
+        shortest_hop=_number(float(network.hops.distance.min(initial=np.inf))),
+        mean_occupancy=float(sites.lithium[held].mean()),
+        sites=int(site_kinds(sites, held).max()) + 1,
+        network=network,
+    )
+
+
+def _species(occluder: Occluder, elements: list[Element], values: Values) -> tuple[list[float], float, float]:
+    """Shapley value of each element, the prediction, and the prediction with all of them typical."""
+    n = len(elements)
+    if n <= EXACT_SPECIES:
+        wanted = [frozenset(c) for size in range(n + 1) for c in combinations(range(n), size)]
+        orders: list[np.ndarray] = []
+    else:
+        rng = np.random.default_rng(0)
+        drawn = [rng.permutation(n) for _ in range(ORDERS)]
+        orders = [order for one in drawn for order in (one, one[::-1])]
+        wanted = sorted({frozenset(o[:k].tolist()) for o in orders for k in range(n + 1)}, key=lambda s: sorted(s))
+    replaced = [occluder.without({elements[i] for i in range(n) if i not in kept}) for kept in wanted]
+    value = dict(zip(wanted, values(replaced).tolist(), strict=True))
+    nothing, everything = frozenset[int](), frozenset(range(n))
+    shares = [0.0] * n
+    for order in orders:
+        for k, i in enumerate(order.tolist()):
+            before = frozenset(order[:k].tolist())
+            shares[i] += (value[before | {i}] - value[before]) / len(orders)
+    if not orders:
+        for kept in wanted:
+            weight = (
+                math.factorial(len(kept)) * math.factorial(n - len(kept) - 1) / math.factorial(n)
+                if kept != everything
+                else 0
+            )
+            for i in everything - kept:
+                shares[i] += weight * (value[kept | {i}] - value[kept])
+    return shares, value[everything], value[nothing]
+
+
+def _sites(occluder: Occluder, prediction: float, values: Values) -> list[SiteContribution]:
+    """Kinds of sites, lithium's first and then by number, with what each adds."""
+    table = occluder.sites
+    assert table is not None
+    kinds = site_kinds(table, np.arange(len(table.lithium)))
+    groups = [np.flatnonzero(kinds == k) for k in range(kinds.max() + 1)]
+    groups.sort(key=lambda group: (table.lithium[group[0]] == 0, -len(group)))
+    lithium = [group for group in groups if table.lithium[group[0]] > 0]
+    shown = groups[:MOST_SITES]
+    asked = [g for g in shown if not (len(lithium) == 1 and _only_lithium(table, g[0]))]
+    found = values([occluder.without_sites(group) for group in asked]) if asked else np.zeros(0)
+    decades = {int(group[0]): prediction - float(v) for group, v in zip(asked, found, strict=True)}
+    names: dict[str, int] = {}
+    rows = []
+    for group in shown:
+        name = _label(table, group[0])
+        names[name] = names.get(name, 0) + 1
+        occupancy = float(table.lithium[group[0]] + table.anion[group[0]] + table.cation[group[0]])
+        rows.append(SiteContribution(f"{name}({names[name]})", len(group), occupancy, decades.get(int(group[0]))))
+    return rows
+
+
+def _only_lithium(table: SiteTable, site: int) -> bool:
+    return bool(table.lithium[site] > 0 and table.anion[site] + table.cation[site] == 0)
+
+
+def _label(table: SiteTable, site: int) -> str:
+    here = table.entry_site == site
+    order = np.argsort(-table.entry_occupancy[here], kind="stable")
+    return "/".join(Element.from_Z(int(z)).symbol for z in table.entry_z[here][order])
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _three(values: np.ndarray) -> tuple[float | None, float | None, float | None]:
+    a, b, c = (_number(float(value)) for value in values)
+    return a, b, c
