@@ -195,8 +195,6 @@ def _format(name: str) -> str | None:
 
 
 def _file_row(number: int, label: str, found: str, content: bytes) -> Row:
-    if len(content) > MAX_TEXT_BYTES:
-        return Row(number, label, problem="The file has more than 1 MB; give one crystal per file.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

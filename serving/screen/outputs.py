@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
 from typing import IO, Any, get_args, get_type_hints
 
 from ionscout.datasets.errors import BadData
@@ -117,8 +118,8 @@ def parquet_schema(columns: tuple[str, ...]) -> Any:
     hints = get_type_hints(Record)
 
     def kind(hint: Any) -> Any:
-        plain = next((part for part in get_args(hint) if part is not type(None)), hint)
-        return kinds.get(hint) or kinds.get(plain) or pyarrow.list_(pyarrow.string())
+        parts = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        return next((kinds[part] for part in parts if part in kinds), pyarrow.list_(pyarrow.string()))
 
     return pyarrow.schema([(name, kind(hints[name])) for name in columns])
 

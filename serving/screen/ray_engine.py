@@ -12,13 +12,14 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ionscout.datasets.errors import DataUnavailable, IonscoutError
+from ionscout.datasets.errors import BadData, DataUnavailable, IonscoutError
 from ionscout.serving.screen.options import Identity, ScreenOptions, ScreenStopped
 from ionscout.serving.screen.rows import Shard
 
 if TYPE_CHECKING:
     import pyarrow
 
+REFUSED = -1  # in place of a shard's number: the lines say why an actor does not answer
 AHEAD = 2  # shards per actor waiting in the queue
 OBJECT_STORE = 256_000_000  # bytes, of a cluster started here; a shard is at most 4 MB
 
@@ -36,7 +37,10 @@ class ShardActor:
         if self._scorer is None:  # here and not above: a failing constructor would be tried again and again
             from ionscout.serving.screen.score import Scorer
 
-            self._scorer = Scorer(self._options, self._expected)
+            try:
+                self._scorer = Scorer(self._options, self._expected)
+            except IonscoutError as error:  # as a result: Ray hides what a task raises under errors of its own
+                return pyarrow.table({"number": [REFUSED], "rows": [0], "lines": [str(error).encode()]})
         asked = [Shard.from_bytes(content) for content in table["shard"].to_pylist()]
         return pyarrow.table(
             {
@@ -128,6 +132,8 @@ class RayEngine:
                 )
                 for batch in scored.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
                     for row in batch.to_pylist():
+                        if row["number"] == REFUSED:
+                            raise BadData(row["lines"].decode())
                         yield row["number"], row["rows"], row["lines"]
         finally:
             feeder.stop()
@@ -204,11 +210,8 @@ def _causes(ray: Any) -> Iterator[None]:
     try:
         yield
     except ray.exceptions.RayTaskError as error:
-        cause: BaseException | None = error
-        while cause is not None:  # Ray wraps what a task raised, sometimes twice
-            if isinstance(cause, IonscoutError) and not isinstance(cause, ray.exceptions.RayError):
-                raise cause from None
-            cause = getattr(cause, "cause", None) or cause.__cause__
+        if isinstance(error.cause, IonscoutError):
+            raise error.cause from None
         raise
     except ray.exceptions.RayError as error:
         raise ScreenStopped(

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 
-from ionscout.datasets.errors import BadData, IonscoutError
+from ionscout.datasets.errors import BadData, IonscoutError, UnreadableStructure
 from ionscout.datasets.structure import Format, Material, parse_material
 from ionscout.models.thermo.equilibrium import Product
 from ionscout.models.thermo.interphase import lithium_interphase
@@ -186,10 +186,10 @@ def read(row: Row) -> Material:
     """The checked material of one row.
 
     Raises:
-        InvalidInput: one of its subclasses; BadData: the row could not be read to begin with.
+        InvalidInput: one of its subclasses.
     """
     if row.problem:
-        raise BadData(row.problem)
+        raise UnreadableStructure(row.problem)
     return parse_material(row.text, cast(Format | None, row.format or None))
 
 

@@ -1,0 +1,44 @@
+"""`ionscout screen --engine ray` on a local cluster; needs the extra `ionscout[ray]`."""
+
+import pytest
+from screens import FORMULAS, HULL, in_process, write_lines
+
+from ionscout.datasets.errors import BadData
+from ionscout.serving.screen import ScreenOptions, screen
+from ionscout.serving.screen.options import Identity
+from ionscout.serving.screen.rows import Row, Shard
+
+ray = pytest.importorskip("ray")
+OPTIONS = ScreenOptions(("conductivity", "stability"), hull=HULL, shard_rows=3)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    from ionscout.serving.screen.ray_engine import RayEngine
+
+    with RayEngine(OPTIONS, 2, None) as running:
+        yield running
+
+
+def test_ray_gives_the_same_bytes(engine, tmp_path, monkeypatch):
+    source = write_lines(tmp_path / "in.jsonl", [{"id": f, "formula": f} for f in (*FORMULAS, "NaCl", "Li6Qq")])
+    screen(source, tmp_path / "ray.jsonl", OPTIONS, engine="ray", workers=2)
+    in_process(monkeypatch)
+    screen(source, tmp_path / "local.jsonl", OPTIONS)
+    for suffix in (".jsonl", ".jsonl.bad.jsonl"):
+        assert (tmp_path / f"ray{suffix}").read_bytes() == (tmp_path / f"local{suffix}").read_bytes()
+
+
+def test_a_node_with_another_model_refuses(engine):
+    rows = (Row(0, "a", "Li2O", "formula"),)
+    with pytest.raises(BadData, match="was begun with conductivity other"):
+        list(engine.score([Shard(0, rows)], Identity("conductivity other", "")))
+
+
+def test_an_input_that_breaks_half_way_is_reported(engine):
+    def rows():
+        yield Shard(0, (Row(0, "a", "Li2O", "formula"),))
+        raise BadData("The archive is damaged.")
+
+    with pytest.raises(BadData, match="archive is damaged"):
+        list(engine.score(rows(), engine.identify()))
