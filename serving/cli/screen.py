@@ -82,3 +82,35 @@ def _print(summary: "ScreenSummary", as_json: bool) -> None:
     if summary.bad:
         typer.echo(f"{summary.bad} rows without an answer, with reasons: {summary.side_file}", err=True)
     return None
+
+
+def register_benchmark(benchmarks: typer.Typer) -> None:
+    benchmarks.command("screen")(benchmark)
+
+
+def benchmark(
+    rows: Annotated[int, typer.Option(min=100, help="Generated rows.")] = 20_000,
+    url: Annotated[str | None, typer.Option(help="A running service; default: start one and stop it.")] = None,
+    ray: Annotated[bool, typer.Option(help="Also measure Ray, where it is installed.")] = True,
+    output: Annotated[Path | None, typer.Option("--out", help="Folder for screen.md and screen.json.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Rows per second of `screen` with one and two processes and Ray, memory, kill and resume; about ten minutes."""
+    import contextlib
+    import sys
+
+    from ionscout.serving.cli.training import check_writable, write_report
+    from ionscout.serving.launch import running_server
+    from ionscout.training.benchmarks.screen import markdown, run
+
+    if output is not None:
+        check_writable(output)
+    command = [sys.executable, "-W", "ignore", "-c", "from ionscout.serving.cli import main; main()", "screen"]
+    with contextlib.ExitStack() as stack:
+        address = url or stack.enter_context(running_server()).url
+        step = stack.enter_context(progress_bar("Runs", as_json))
+        report = run(command, address, rows, ray=ray, advance=step)
+    page = markdown(report, "ionscout benchmark screen --out benchmarks")
+    if output is not None:
+        write_report(output, "screen", report, page)
+    typer.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else page)

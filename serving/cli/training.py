@@ -12,7 +12,7 @@ import typer
 
 from ionscout.datasets.errors import UnknownName
 from ionscout.serving.cli import benchmarks as thermodynamic
-from ionscout.serving.cli import latency
+from ionscout.serving.cli import latency, screen
 
 Data = Annotated[
     Path | None, typer.Option("--data", help="OBELiX folder, or a CSV of own measurements; default: IONSCOUT_DATA_DIR.")
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     benchmarks.command("energy")(benchmark_energy)
     benchmarks.command("measurements")(benchmark_measurements)
     latency.register(benchmarks)
+    screen.register_benchmark(benchmarks)
     thermodynamic.register(benchmarks)
     app.add_typer(benchmarks, name="benchmark")
 
