@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ionscout.datasets.errors import IonscoutError, OutOfRange
 from ionscout.datasets.settings import settings
 from ionscout.datasets.structure import Material, parse_material
+from ionscout.serving.explanation_answers import explain_prediction
 from ionscout.serving.problems import ItemError
 from ionscout.serving.schemas import (
     COLDEST,
@@ -88,12 +89,14 @@ def answer(
     temperatures_K: Sequence[float],
     choices: Sequence[ThermodynamicsChoice] | None = None,
     check_time: Callable[[], None] | None = None,
+    explained: Sequence[bool] = (),
 ) -> list[Prediction]:
     """Predict every material at its own temperature, in order; equal temperatures share one batch.
 
     Args:
         choices: about the thermodynamics of each material; None: wanted for all, from the default hull.
         check_time: called before every material's thermodynamics; raises when the request takes too long.
+        explained: which materials' predictions to explain; empty: none.
     """
     chosen = [ThermodynamicsChoice()] * len(materials) if choices is None else choices
     known: dict[tuple[str, str | None], Thermodynamics] = {}  # the polymorphs of one batch share their composition
@@ -105,6 +108,9 @@ def answer(
             if check_time is not None:
                 check_time()
             answers[i] = _prediction(materials[i], prediction, _thermodynamics(materials[i], chosen[i], known))
+            if explained and explained[i]:
+                why = explain_prediction(predictor, materials[i], temperature)
+                answers[i] = answers[i].model_copy(update={"explanation": why})
     return [answers[i] for i in range(len(materials))]
 
 

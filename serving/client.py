@@ -56,6 +56,7 @@ class Client:
         temperature_K: float | None = None,
         thermodynamics: bool | None = None,
         hull: str | None = None,
+        explain: bool | None = None,
     ) -> Prediction:
         """Predict one material, from the text of a structure file or from a formula.
 
@@ -66,6 +67,7 @@ class Client:
             temperature_K: temperature in kelvin; 298.15 when None.
             thermodynamics: False leaves out window, energy above hull and interphase.
             hull: hull for these; the service's default when None.
+            explain: True adds why; takes about a second.
 
         Raises:
             ServiceError: with the problem the service found.
@@ -78,6 +80,7 @@ class Client:
             "temperature_K": temperature_K,
             "thermodynamics": thermodynamics,
             "hull": hull,
+            "explain": explain,
         }
         return Prediction.model_validate(self._call("POST", "/predict", given(body)))
 

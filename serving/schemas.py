@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag, model_validator
 
+from ionscout.serving.explanation_schemas import EXPLAIN, ExplanationSummary
 from ionscout.serving.summaries import HULL, HullName, InterphaseSummary, WindowSummary
 
 ROOM_TEMPERATURE = 298.15  # K
@@ -32,6 +33,7 @@ class CrystalRequest(BaseModel):
         True, description="Whether to add window, energy above hull and lithium interphase; false saves their time."
     )
     hull: HullName | None = Field(None, description=HULL)
+    explain: bool = Field(False, description=EXPLAIN)
 
     @model_validator(mode="after")
     def _one_of_text_and_formula(self) -> "CrystalRequest":
@@ -93,6 +95,7 @@ class Prediction(BaseModel):
     window: WindowSummary | None = Field(None, description="Voltages between which it neither takes up nor loses Li.")
     energy_above_hull: float | None = Field(None, description="eV/atom; null when the hull has no such composition.")
     lithium_interphase: InterphaseSummary | None = Field(None, description="What forms on lithium metal.")
+    explanation: ExplanationSummary | None = Field(None, description="Why; only where `explain` was true.")
     warnings: list[str] = Field(default_factory=list, description="What a careful reader should know.")
 
 

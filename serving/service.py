@@ -152,7 +152,8 @@ class IonScout:
         check_length(items)
         materials = read_requests(items) if isinstance(request, list) else [read_request(request)]
         choices = [ThermodynamicsChoice(item.thermodynamics, item.hull) for item in items]
-        answers = answer(self.predictor, materials, [item.temperature_K for item in items], choices, deadline())
+        temperatures, explained = [item.temperature_K for item in items], [item.explain for item in items]
+        answers = answer(self.predictor, materials, temperatures, choices, deadline(), explained)
         return PredictAnswer.model_validate(answers if isinstance(request, list) else answers[0])
 
     @bentoml.api(route="/window")

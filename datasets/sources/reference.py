@@ -22,9 +22,8 @@ from ionscout.datasets.sources.embedded import ZERO_CELSIUS
 from ionscout.datasets.sources.laskowski import Laskowski
 from ionscout.datasets.sources.liverpool import Liverpool
 from ionscout.datasets.sources.obelix import Obelix
-from ionscout.datasets.sources.repeats import SAME_TEMPERATURE, SAME_VALUE, publication
+from ionscout.datasets.sources.repeats import SAME_FORMULA, SAME_TEMPERATURE, SAME_VALUE, fraction_matrix, publication
 
-SAME_MATERIAL = 0.05  # element-mover's distance below which two formulas differ by rounding or a trace
 # Steps on the Mendeleev scale that another space group counts for: as much as 1 % of the atoms going to the far end.
 OTHER_SPACE_GROUP = 1.0
 
@@ -81,9 +80,13 @@ class ReferenceList:
 
     def repeats(self, composition: Composition, space_group: int | None = None) -> list[Measurement]:
         """Every row of this very material, at all temperatures; rows known to have another space group are left out."""
-        apart = np.abs(self._scale - _along_scale([composition])).sum(1)
-        rows = [self.measurements[int(i)] for i in np.flatnonzero(apart <= SAME_MATERIAL)]
-        return [m for m in rows if space_group is None or _group(m) in (None, space_group)]
+        fractions = atomic_fractions(composition)
+        return [
+            m
+            for m in self.measurements
+            if (space_group is None or _group(m) in (None, space_group))
+            and np.abs(atomic_fractions(m.composition) - fractions).max() <= SAME_FORMULA
+        ]
 
 
 def reference_list() -> ReferenceList:
@@ -164,7 +167,7 @@ def _group(m: Measurement) -> int | None:
 
 def _same(a: Measurement, b: Measurement) -> bool:
     """One formula from one publication, or one value that stands in two tables."""
-    if float(np.abs(np.subtract(*_along_scale([a.composition, b.composition]))).sum()) > SAME_MATERIAL:
+    if np.abs(np.subtract(*fraction_matrix([a, b]))).max() > SAME_FORMULA:
         return False
     if publication(a) and publication(a) == publication(b):
         return True

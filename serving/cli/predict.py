@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SUFFIXES: dict[str, "Format"] = {".cif": "cif", ".vasp": "poscar", ".poscar": "poscar", ".json": "json"}
 BATCH = 32  # crystals per call of the network: bounds memory, and the progress bar moves
+EXPLAINED_BATCH = 4  # an explanation takes about a second
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,23 @@ def predict(
         bool, typer.Option(help="Add window, energy above hull and interphase with lithium.")
     ] = True,
     hull: Annotated[str | None, typer.Option(help="Hull of these: mp-2019, learned or mp-api.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why: species, sites, lithium paths, nearest measured materials.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option("--plot", help="With --explain: figure of it (png, svg, pdf).")] = None,
+    arrhenius: Annotated[
+        Path | None, typer.Option("--arrhenius", help="Figure of log σT against 1000/T with interval and measurements.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")] = False,
 ) -> None:
     """Predict ionic conductivity, with its 90 % interval, window and lithium interphase, from structures or formulas.
 
-    With several inputs, good ones are answered, bad ones are reported on stderr and the exit code is 1.
+    With several inputs, good ones are answered, bad ones are reported on stderr and the exit code is 1. Figures are of
+    one input.
     """
     from ionscout.serving.answers import ThermodynamicsChoice, check_temperature
     from ionscout.serving.cli import print_error
+    from ionscout.serving.cli.explanations import draw, print_explanations
     from ionscout.serving.thermo_inputs import hull_named
 
     check_temperature(temperature)
@@ -62,21 +72,29 @@ def predict(
     arguments = list(inputs or ())
     if not arguments and not named:
         raise typer.BadParameter("give at least one file, folder or formula")
+    if plot is not None and not explain:
+        raise typer.BadParameter("--plot draws what --explain says; give both")
+    sources = [*expand(arguments), *named]
+    if len(sources) > 1 and (plot is not None or arrhenius is not None):
+        raise typer.BadParameter("--plot and --arrhenius draw one input; give one")
     failed = False
     good: list[tuple[str, Material]] = []
-    for source in [*expand(arguments), *named]:
+    for source in sources:
         try:
             good.append((source.name, read(source)))
         except (IonscoutError, OSError) as error:
             failed = True
             reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
             print_error(f"{source.name}: {reason}")
-    answers = list(_answers(good, temperature, choice, quiet=as_json)) if good else []
+    answers = list(_answers(good, Asked(temperature, choice, explain), quiet=as_json)) if good else []
+    if good:
+        draw(good[0][1], answers[0][1], plot, arrhenius)
     alone = len(arguments) + len(named) == 1 and not any(Path(text).is_dir() for text in arguments)
     if as_json:
         _print_json(answers, alone)
     else:
         _print_table(answers)
+        print_explanations(answers)
     if failed:
         raise typer.Exit(1)
 
@@ -154,9 +172,16 @@ def looks_like_path(text: str) -> bool:
     return "/" in text or "\\" in text or Path(text).suffix.lower() in SUFFIXES
 
 
-def _answers(
-    materials: list[tuple[str, "Material"]], temperature: float, choice: "ThermodynamicsChoice", quiet: bool
-) -> Iterator[tuple[str, "Prediction"]]:
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted of every material."""
+
+    temperature_K: float
+    thermodynamics: "ThermodynamicsChoice"
+    explain: bool
+
+
+def _answers(materials: list[tuple[str, "Material"]], asked: Asked, quiet: bool) -> Iterator[tuple[str, "Prediction"]]:
     from rich.console import Console
     from rich.progress import track
 
@@ -164,11 +189,17 @@ def _answers(
 
     predictor = load_predictor()
     console = Console(stderr=True)
-    batches = [materials[i : i + BATCH] for i in range(0, len(materials), BATCH)]
+    size = EXPLAINED_BATCH if asked.explain else BATCH
+    batches = [materials[i : i + size] for i in range(0, len(materials), size)]
     hidden = quiet or len(batches) < 2 or not console.is_terminal
     for batch in track(batches, "Predicting", console=console, disable=hidden, transient=True):
+        n = len(batch)
         found = answer(
-            predictor, [material for _, material in batch], [temperature] * len(batch), [choice] * len(batch)
+            predictor,
+            [material for _, material in batch],
+            [asked.temperature_K] * n,
+            [asked.thermodynamics] * n,
+            explained=[asked.explain] * n,
         )
         yield from zip((name for name, _ in batch), found, strict=True)
 
