@@ -13,7 +13,15 @@ from ionscout.datasets.composition import atomic_fractions, parse_formula
 from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.structure import parse_material
 from ionscout.models.conductivity.predictor import ConductivityPrediction
-from ionscout.training.active.update import NOISE, FastUpdate, UpdatedPredictor, normal_of, own_error, similarity
+from ionscout.training.active.update import (
+    LEAST_SHARE,
+    NOISE,
+    FastUpdate,
+    UpdatedPredictor,
+    normal_of,
+    own_error,
+    similarity,
+)
 
 GARNETS = ["Li7La3Zr2O12", "Li6.4Ga0.2La3Zr2O12", "Li6.5La3Zr1.5Ta0.5O12"]
 FORMULAS = [*GARNETS, "Li6PS5Cl", "Li10GeP2S12", "Li3YCl6", "Li1.3Al0.3Ti1.7P3O12", "LiI"]
@@ -44,8 +52,9 @@ def test_at_an_observation_the_prediction_moves_towards_it_and_not_past_it(resid
     share = found.location[0] / residual
     assert 0 < share < 1
     assert 0 < found.scale[0] < scale
-    gain = own_error(np.array([scale]))[0] ** 2 / (own_error(np.array([scale]))[0] ** 2 + NOISE**2)
-    assert share == pytest.approx(gain)  # the textbook weight of one noisy value
+    # the textbook weight of one noisy value, of noise as far as the interval has room for it
+    error, noise = own_error(np.array([scale]))[0] ** 2, min(NOISE**2, (1 - LEAST_SHARE) * scale**2)
+    assert share == pytest.approx(error / (error + noise))
 
 
 @given(ROWS, st.lists(SCALES, min_size=len(FORMULAS), max_size=len(FORMULAS)))
@@ -161,3 +170,22 @@ def test_an_interval_and_its_normal_deviation_are_one():
     centre, scale = normal_of(Flat().predict([parse_material("LiI")]))
     assert centre[0] == pytest.approx(-6)
     assert scale[0] == pytest.approx(2 / 1.6448536)
+
+
+@given(ROWS, st.lists(SCALES, min_size=len(FORMULAS), max_size=len(FORMULAS)))
+def test_the_joint_belief_agrees_with_the_single_ones(rows, scales):
+    scale = np.array(scales)
+    joint = updated(rows).covariance(FRACTIONS, scale)
+    np.testing.assert_allclose(joint, joint.T, atol=1e-9)
+    assert np.linalg.eigvalsh(joint).min() > -1e-8
+    alone = updated(rows).correct(FRACTIONS, np.zeros(len(FORMULAS)), scale).scale
+    np.testing.assert_allclose(np.diag(joint), alone**2 - (scale**2 - own_error(scale) ** 2), atol=1e-8)
+
+
+def test_a_belief_about_materials_is_that_of_their_predictions():
+    garnets = [parse_material(formula) for formula in GARNETS]
+    better = UpdatedPredictor(Flat(), [measured("Li6.4Ga0.2La3Zr2O12", 1e-3)])
+    mean, covariance = better.belief(garnets, Flat().predict(garnets))
+    np.testing.assert_allclose(mean, [math.log10(p.conductivity) for p in better.predict(garnets)])
+    assert covariance.shape == (3, 3)
+    assert covariance[0, 1] > 0  # neighbours are wrong together
