@@ -33,7 +33,9 @@ def screen(
     predictions: Annotated[str, typer.Option(help="Some of these, separated by commas.")] = ALL,
     temperature: Annotated[float, typer.Option("--temperature", "-T", help="Temperature in kelvin.")] = 298.15,
     hull: Annotated[str | None, typer.Option(help="Hull: mp-2019, learned or mp-api.")] = None,
-    shard_rows: Annotated[int, typer.Option(help="Rows per shard: the unit of work and of what a kill loses.")] = 512,
+    shard_rows: Annotated[
+        int | None, typer.Option(help="Rows per shard, the unit of work and of what a kill loses; default: by input.")
+    ] = None,
     ray_address: Annotated[
         str | None, typer.Option(help="Ray cluster, e.g. auto; default: one is started on this machine.")
     ] = None,

@@ -9,8 +9,10 @@ from ionscout.datasets.errors import IonscoutError, OutOfRange, UnknownName
 PREDICTIONS = ("conductivity", "window", "stability", "interphase")
 THERMODYNAMIC = frozenset(PREDICTIONS) - {"conductivity"}
 ROOM_TEMPERATURE = 298.15  # K
-# Rows of one shard: what a kill can cost each worker (a few seconds), against one file and one message per shard.
-SHARD_ROWS = 512
+# Rows of one shard: what a kill can cost each worker (seconds), against one file and one message per shard. Small
+# inputs get smaller shards, or some workers would have none. It follows from the input alone: the workers may change.
+LEAST_SHARD, MOST_SHARD = 16, 1024
+SHARDS = 64
 MAX_SHARD_ROWS = 100_000
 
 EngineName = Literal["local", "ray"]
@@ -30,7 +32,7 @@ class ScreenOptions:
         predictions: some of `PREDICTIONS`.
         temperature_K: of the conductivity.
         hull: name of the hull for window, stability and interphase; None: the default one.
-        shard_rows: rows of one shard at most.
+        shard_rows: rows of one shard at most; None: from the number of rows.
 
     Raises:
         UnknownName, OutOfRange: on construction.
@@ -39,20 +41,24 @@ class ScreenOptions:
     predictions: tuple[str, ...] = PREDICTIONS
     temperature_K: float = ROOM_TEMPERATURE
     hull: str | None = None
-    shard_rows: int = SHARD_ROWS
+    shard_rows: int | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.predictions if name not in PREDICTIONS]
         if unknown or not self.predictions:
             named = f"Unknown prediction '{unknown[0]}'" if unknown else "No prediction is wanted"
             raise UnknownName(f"{named}; choose from {', '.join(PREDICTIONS)}.")
-        if not 1 <= self.shard_rows <= MAX_SHARD_ROWS:
+        if self.shard_rows is not None and not 1 <= self.shard_rows <= MAX_SHARD_ROWS:
             raise OutOfRange(f"A shard of {self.shard_rows} rows is not possible; give 1 to {MAX_SHARD_ROWS}.")
         # One order, each once: how the list was typed must not make it another screen.
         object.__setattr__(self, "predictions", tuple(name for name in PREDICTIONS if name in self.predictions))
 
     def wants(self, name: str) -> bool:
         return name in self.predictions
+
+    def shard_size(self, rows: int) -> int:
+        """Rows of one shard at most, for an input of so many."""
+        return self.shard_rows or min(max(-(-rows // SHARDS), LEAST_SHARD), MOST_SHARD)
 
     @property
     def thermodynamic(self) -> bool:

@@ -61,7 +61,7 @@ def screen(
     with store.locked():
         if output.exists() and store.finished() is None and store.begun() is None:
             raise BadData(f"{output.name} is there already and not from a screen; delete it or choose another file.")
-        found = survey(read_rows(source), options.shard_rows)
+        found = survey(read_rows(source))
         if not found.rows:
             raise BadData(f"{source.name} holds no rows; give formulas or structure files.")
         with open_engine(engine, options, workers, address) as at_work:
@@ -69,11 +69,12 @@ def screen(
             done = _earlier(store, manifest)
             if done is not None:
                 progress(found.rows, found.rows)
-                return _summary(store, done, found.shards, 0, started, engine, workers)
-            resumed, scored = _score_missing(source, store, manifest, at_work, progress)
-        joined = join(_parts(store, manifest), manifest.columns, output, store.side_file)
+                return _summary(store, done, done.shards, 0, started, engine, workers)
+            count, resumed, scored = _score_missing(source, store, manifest, at_work, progress)
+        joined = join(_parts(store, count), manifest.columns, output, store.side_file)
         finished = Finished(
             manifest=manifest,
+            shards=count,
             answered=joined.answered,
             bad=joined.bad,
             output_bytes=joined.bytes,
@@ -100,8 +101,7 @@ def _manifest(found: Survey, options: ScreenOptions, identity: Identity, kind: s
     return Manifest(
         input_sha256=found.sha256,
         rows=found.rows,
-        shards=found.shards,
-        shard_rows=options.shard_rows,
+        shard_rows=options.shard_size(found.rows),
         predictions=options.predictions,
         temperature_K=options.temperature_K,
         model=identity.model,
@@ -129,14 +129,15 @@ def _earlier(store: Store, manifest: Manifest) -> Finished | None:
 
 def _score_missing(
     source: Path, store: Store, manifest: Manifest, engine: Engine, progress: Progress
-) -> tuple[int, int]:
-    """Score the shards that are not there yet; returns the shards that were, and the rows that were scored."""
-    resumed = kept = scored = 0
+) -> tuple[int, int, int]:
+    """Score the shards that are not there yet; returns all shards, those that were there, and the rows scored."""
+    count = resumed = kept = scored = 0
     digest = RowHash()
 
     def missing() -> Iterator[Shard]:
-        nonlocal resumed, kept
+        nonlocal count, resumed, kept
         for shard in shards(read_rows(source), manifest.shard_rows):
+            count += 1
             for row in shard.rows:
                 digest.add(row)
             if store.read(shard.number) is None:
@@ -150,11 +151,11 @@ def _score_missing(
         progress(kept + scored, manifest.rows)
     if digest.hexdigest != manifest.input_sha256:
         raise BadData(f"{source.name} was changed while it was screened; delete {store.folder.name} and start again.")
-    return resumed, scored
+    return count, resumed, scored
 
 
-def _parts(store: Store, manifest: Manifest) -> Iterator[bytes]:
-    for number in range(manifest.shards):
+def _parts(store: Store, count: int) -> Iterator[bytes]:
+    for number in range(count):
         lines = store.read(number)
         if lines is None:
             raise ScreenStopped(f"Shard {number} of {store.output.name} is missing; run the same command again.")
@@ -171,7 +172,7 @@ def _summary(
         rows=finished.manifest.rows,
         answered=finished.answered,
         bad=finished.bad,
-        shards=finished.manifest.shards,
+        shards=finished.shards,
         resumed=resumed,
         seconds=round(seconds, 2),
         rows_per_second=round(scored / seconds, 1) if scored else None,

@@ -33,7 +33,6 @@ class Manifest(BaseModel):
     layout: int = 1
     input_sha256: str
     rows: int
-    shards: int
     shard_rows: int
     predictions: tuple[str, ...]
     temperature_K: float
@@ -53,6 +52,7 @@ class Finished(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     manifest: Manifest
+    shards: int
     answered: int
     bad: int
     output_bytes: int
@@ -63,7 +63,6 @@ _WORDS = {
     "layout": "layout of the parts",
     "input_sha256": "input",
     "rows": "number of rows",
-    "shards": "number of shards",
     "shard_rows": "rows per shard",
     "temperature_K": "temperature",
     "output_format": "format",

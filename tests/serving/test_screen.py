@@ -252,7 +252,13 @@ def test_large_texts_make_smaller_shards():
     found = list(shards(rows, 512))
     assert [len(shard.rows) for shard in found] == [4, 4, 2]
     assert [row for shard in found for row in shard.rows] == rows
-    assert survey(rows, 512).shards == 3
+
+
+def test_every_worker_gets_a_shard_of_a_small_input_and_no_input_makes_shards_without_end():
+    assert ScreenOptions().shard_size(10) == 16
+    assert ScreenOptions().shard_size(20_000) == 313
+    assert ScreenOptions().shard_size(10**8) == 1024
+    assert ScreenOptions(shard_rows=7).shard_size(10**8) == 7
 
 
 def test_a_shard_survives_the_way_to_another_machine():
@@ -262,7 +268,7 @@ def test_a_shard_survives_the_way_to_another_machine():
 
 def test_the_order_of_rows_is_part_of_the_input_hash():
     rows = mixed_rows()
-    assert survey(rows, 5).sha256 == survey(rows, 7).sha256 != survey(rows[::-1], 5).sha256
+    assert survey(rows).sha256 == survey(iter(rows)).sha256 != survey(rows[::-1]).sha256
 
 
 def test_inputs_that_cannot_be_read_are_refused_in_one_sentence(here, tmp_path):

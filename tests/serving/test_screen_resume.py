@@ -112,7 +112,7 @@ def test_a_damaged_shard_is_scored_again(here, source, tmp_path, monkeypatch):
     ("change", "word"),
     [
         ({"temperature_K": 400.0}, "temperature"),
-        ({"shard_rows": 4}, "shards"),
+        ({"shard_rows": 4}, "rows per shard"),
         ({"predictions": ("stability", "window")}, "predictions"),
     ],
 )

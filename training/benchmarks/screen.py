@@ -88,7 +88,7 @@ def run(
         folder = Path(name)
         formulas = _write(folder / "rows.jsonl", ({"formula": text} for text in substituted_formulas(rows)))
         few = _write(folder / "few.jsonl", ({"formula": text} for text in substituted_formulas(max(1, rows // 10))))
-        crystal_rows = max(1, rows // 20)
+        crystal_rows = max(1, rows // 10)
         crystals = _write(folder / "crystals.jsonl", ({"id": n, "cif": t} for n, t in strained_crystals(crystal_rows)))
         one = measured("1 process", formulas, folder / "1.jsonl", 1)
         two = measured("2 processes", formulas, folder / "2.jsonl", 2)
