@@ -26,7 +26,7 @@ from ionscout.training.active.campaign import Suggester, status, suggest
 from ionscout.training.active.export import export
 
 if TYPE_CHECKING:
-    from ionscout.models.conductivity.predictor import ConductivityPredictor
+    from ionscout.training.active.update import Predictor
 
 
 def store(url: str | None = None) -> ObservationStore:
@@ -49,6 +49,8 @@ def answer_new(asked: CampaignRequest, where: ObservationStore) -> CampaignAnswe
     Raises:
         BadCampaign, Conflict, InvalidInput.
     """
+    from ionscout.training.active.advisor_options import AdvisorOptions
+
     campaign = NewCampaign(
         name=asked.name,
         hosts=tuple(asked.hosts),
@@ -58,6 +60,7 @@ def answer_new(asked: CampaignRequest, where: ObservationStore) -> CampaignAnswe
         seed=asked.seed,
         options=asked.options,
     )
+    AdvisorOptions.of(campaign)  # better refused now than at the first batch
     return CampaignAnswer.model_validate(where.create(campaign))
 
 
@@ -112,8 +115,8 @@ def answer_export(asked: NamedRequest, where: ObservationStore) -> ExportAnswer:
     )
 
 
-def suggester_of(predictor: "ConductivityPredictor", where: ObservationStore) -> Suggester:
-    """What chooses candidates with this predictor."""
+def default_suggester(predictor: "Predictor") -> Suggester:
+    """What chooses candidates with a predictor."""
     from ionscout.training.active.advisor import Advisor
 
     return Advisor(predictor)

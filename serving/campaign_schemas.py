@@ -5,8 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ionscout.datasets.observations.checking import KEY_LENGTH, UNITS
-from ionscout.training.active.campaign import MOST
+from ionscout.datasets.observations.limits import KEY_LENGTH, MOST_SUGGESTIONS, UNITS
 
 NAME = "Name of the campaign."
 KEY = f"Your own key of this request, 1 to {KEY_LENGTH} characters such as a UUID; sent again, it changes nothing."
@@ -58,7 +57,7 @@ class SuggestRequest(Sent):
     """The next batch of a campaign."""
 
     campaign: str = Field(description=NAME)
-    n: int = Field(5, ge=1, le=MOST, description="At most this many suggestions.")
+    n: int = Field(5, ge=1, le=MOST_SUGGESTIONS, description="At most this many suggestions.")
     key: str | None = Field(None, description=KEY)
 
 

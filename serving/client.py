@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from ionscout.datasets.errors import IonscoutError
+from ionscout.serving.campaign_client import CampaignCalls
 from ionscout.serving.problems import MEDIA_TYPE, Problem
 from ionscout.serving.schemas import CrystalRequest, ModelList, Prediction
 from ionscout.serving.screening_schemas import CoatingsAnswer, InterphaseAnswer
@@ -36,7 +37,7 @@ class ServiceUnreachable(IonscoutError):
     http_status = 503
 
 
-class Client:
+class Client(CampaignCalls):
     """Talks to a running ionscout service.
 
     >>> with Client("http://127.0.0.1:3000") as client:            # doctest: +SKIP

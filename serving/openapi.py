@@ -4,6 +4,18 @@ import inspect
 from importlib.metadata import version
 from typing import Any
 
+from ionscout.serving.campaign_schemas import (
+    BatchAnswer,
+    CampaignAnswer,
+    CampaignRequest,
+    ExportAnswer,
+    NamedRequest,
+    ObservationRequest,
+    ObservedAnswer,
+    StatusAnswers,
+    StatusRequest,
+    SuggestRequest,
+)
 from ionscout.serving.problems import MEDIA_TYPE, Problem
 from ionscout.serving.schemas import ModelList, PredictAnswer, PredictRequest
 from ionscout.serving.screening_schemas import (
@@ -28,6 +40,8 @@ from ionscout.serving.thermo_schemas import (
 _REF = "#/components/schemas/{model}"
 _PROBLEM_STATUSES = {
     "400": "The request or the material is at fault.",
+    "404": "There is no such campaign or suggestion.",
+    "409": "The key or name belongs to something else.",
     "413": "The body, text or list is too large.",
     "415": "The body is not JSON.",
     "500": "The service failed.",
@@ -82,6 +96,11 @@ _BODIES: dict[str, tuple[type, type]] = {
     "/coatings": (CoatingsRequest, CoatingsAnswer),
     "/stability-map": (StabilityMapRequest, StabilityMapAnswer),
     "/conversion": (ConversionRequest, ConversionAnswer),
+    "/campaigns": (CampaignRequest, CampaignAnswer),
+    "/campaigns/suggest": (SuggestRequest, BatchAnswer),
+    "/campaigns/status": (StatusRequest, StatusAnswers),
+    "/campaigns/export": (NamedRequest, ExportAnswer),
+    "/observations": (ObservationRequest, ObservedAnswer),
 }
 
 _EXAMPLES: dict[str, Any] = {
@@ -113,6 +132,27 @@ _EXAMPLES: dict[str, Any] = {
     "/coatings": {"sulfide": {"summary": "For a sulfide", "value": {"electrolyte": "Li3PS4", "cathode": "NMC111"}}},
     "/stability-map": {
         "garnet": {"summary": "Li-Ti-O", "value": {"corners": ["Li", "Ti", "O"], "partner": "Li7La3Zr2O12"}}
+    },
+    "/campaigns": {"garnet": {"summary": "Dopants of LLZO", "value": {"name": "garnet", "hosts": ["Li7La3Zr2O12"]}}},
+    "/campaigns/suggest": {"five": {"summary": "Five to make", "value": {"campaign": "garnet", "n": 5}}},
+    "/campaigns/status": {"one": {"summary": "One campaign", "value": {"campaign": "garnet"}}},
+    "/campaigns/export": {"one": {"summary": "One campaign", "value": {"campaign": "garnet"}}},
+    "/observations": {
+        "measured": {
+            "summary": "A measured conductivity",
+            "value": {
+                "campaign": "garnet",
+                "formula": "Li6.4Ga0.2La3Zr2O12",
+                "value": 1.3,
+                "unit": "mS/cm",
+                "temperature_C": 25,
+                "key": "2026-11-20/17",
+            },
+        },
+        "failed": {
+            "summary": "A failed synthesis",
+            "value": {"campaign": "garnet", "suggestion": 3, "failed": True, "reason": "La2Zr2O7 formed"},
+        },
     },
     "/conversion": {"nitride": {"summary": "A nitride", "value": {"additive": "Si3N4"}}},
 }

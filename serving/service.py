@@ -15,6 +15,18 @@ from starlette.routing import Route
 
 from ionscout.datasets.errors import IonscoutError
 from ionscout.datasets.settings import settings
+from ionscout.serving.campaign_schemas import (
+    BatchAnswer,
+    CampaignAnswer,
+    CampaignRequest,
+    ExportAnswer,
+    NamedRequest,
+    ObservationRequest,
+    ObservedAnswer,
+    StatusAnswers,
+    StatusRequest,
+    SuggestRequest,
+)
 from ionscout.serving.launch import give_up
 from ionscout.serving.limits import LimitsMiddleware
 from ionscout.serving.openapi import completed
@@ -217,6 +229,47 @@ class IonScout:
         from ionscout.serving.screening_answers import answer_conversion
 
         return answer_conversion(ConversionRequest.model_validate(body.root))
+
+    @bentoml.api(route="/campaigns")
+    @answers_problems
+    def campaigns(self, body: Body, /) -> CampaignAnswer:
+        """Start a campaign; the same definition again changes nothing."""
+        from ionscout.serving.campaign_answers import answer_new, store
+
+        return answer_new(CampaignRequest.model_validate(body.root), store())
+
+    @bentoml.api(route="/campaigns/suggest")
+    @answers_problems
+    def suggest(self, body: Body, /) -> BatchAnswer:
+        """Choose and store the next batch of a campaign."""
+        from ionscout.serving.campaign_answers import answer_suggest, default_suggester, store
+
+        asked = SuggestRequest.model_validate(body.root)
+        return answer_suggest(asked, store(), default_suggester(self.predictor))
+
+    @bentoml.api(route="/observations")
+    @answers_problems
+    def observations(self, body: Body, /) -> ObservedAnswer:
+        """Store one result: a conductivity, an upper bound, or a failed synthesis."""
+        from ionscout.serving.campaign_answers import answer_observe, store
+
+        return answer_observe(ObservationRequest.model_validate(body.root), store())
+
+    @bentoml.api(route="/campaigns/status")
+    @answers_problems
+    def campaign_status(self, body: Body, /) -> StatusAnswers:
+        """How one campaign stands, or all of them."""
+        from ionscout.serving.campaign_answers import answer_status, store
+
+        return answer_status(StatusRequest.model_validate(body.root), store())
+
+    @bentoml.api(route="/campaigns/export")
+    @answers_problems
+    def campaign_export(self, body: Body, /) -> ExportAnswer:
+        """Everything that a campaign holds."""
+        from ionscout.serving.campaign_answers import answer_export, store
+
+        return answer_export(NamedRequest.model_validate(body.root), store())
 
 
 # The first one added is the outermost: it also rewrites what the second one lets through.

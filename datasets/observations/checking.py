@@ -3,24 +3,20 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import get_args
 
 from pymatgen.core import Composition
 
 from ionscout.datasets.composition import check_elements, formula_text, parse_formula
+from ionscout.datasets.observations.limits import COLDEST, HOTTEST, KEY_LENGTH, LONGEST, UNITS
 from ionscout.datasets.observations.records import BadObservation, NewObservation
 from ionscout.datasets.sources.base import ROOM_TEMPERATURE, Kind
 from ionscout.datasets.sources.cleaning import HIGHEST, LOWEST
 from ionscout.datasets.sources.user import LARGEST_DIFFERENCE
 from ionscout.datasets.structure import parse_material
 
-UNITS: Mapping[str, float] = {"S/cm": 1.0, "mS/cm": 1e-3, "S/m": 1e-2}  # S/cm in one of them
 ZERO_CELSIUS = 273.15  # K
-COLDEST, HOTTEST = 100.0, 1500.0  # K, as the predictions
-LONGEST = 2000  # characters of a reason, a source or a name; papers' abstracts are shorter
-KEY_LENGTH = 128  # as the tables keep it; a UUID has 36
 
 
 @dataclass(frozen=True)

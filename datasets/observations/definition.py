@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import get_args
 
 from ionscout.datasets.composition import formula_text
-from ionscout.datasets.observations.checking import COLDEST, HOTTEST, lithium_formula, outside
+from ionscout.datasets.observations.checking import lithium_formula, outside
+from ionscout.datasets.observations.limits import COLDEST, HOTTEST
 from ionscout.datasets.observations.records import BadCampaign, Goal, NewCampaign
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

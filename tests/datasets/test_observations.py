@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ionscout.datasets.errors import BadFormula, DataUnavailable, InvalidInput, NoLithium, UnknownName
-from ionscout.datasets.observations.checking import UNITS, Report, checked
+from ionscout.datasets.observations.checking import Report, checked
 from ionscout.datasets.observations.engine import shown, store_url
+from ionscout.datasets.observations.limits import UNITS
 from ionscout.datasets.observations.records import (
     BadCampaign,
     BadObservation,

@@ -12,6 +12,7 @@ from pymatgen.core import Composition
 from ionscout.datasets.composition import atomic_fractions, parse_formula
 from ionscout.datasets.errors import InvalidInput
 from ionscout.datasets.observations.checking import check_key
+from ionscout.datasets.observations.limits import MOST_SUGGESTIONS
 from ionscout.datasets.observations.records import (
     BadCampaign,
     Campaign,
@@ -22,7 +23,6 @@ from ionscout.datasets.observations.records import (
 from ionscout.datasets.observations.store import ObservationStore
 from ionscout.datasets.sources.repeats import SAME_FORMULA
 
-MOST = 96  # suggestions in one batch; a well plate, and more than any laboratory makes before it looks at results
 NEAR = 10.0  # K: values this near the campaign's temperature are compared as they are, as in `training.measurements`
 
 
@@ -128,8 +128,8 @@ def suggest(store: ObservationStore, suggester: Suggester, name: str, n: int, ke
     Raises:
         UnknownCampaign, BadCampaign, NothingLeft, and what the suggester raises; nothing is stored then.
     """
-    if not 1 <= n <= MOST:
-        raise BadCampaign(f"A batch holds 1 to {MOST} suggestions, not {n}.")
+    if not 1 <= n <= MOST_SUGGESTIONS:
+        raise BadCampaign(f"A batch holds 1 to {MOST_SUGGESTIONS} suggestions, not {n}.")
     campaign = store.campaign(name)
     if key is not None and (stored := store.batch(name, check_key(key))):
         return Batch(campaign, tuple(stored), new=False)

@@ -1,0 +1,57 @@
+"""Campaigns over HTTP, for the Python client."""
+
+from typing import TYPE_CHECKING, Any
+
+from ionscout.serving.campaign_schemas import (
+    BatchAnswer,
+    CampaignAnswer,
+    ExportAnswer,
+    ObservedAnswer,
+    StatusAnswer,
+    StatusAnswers,
+)
+
+
+class CampaignCalls:
+    """The part of `Client` that runs a campaign.
+
+    Every method raises ServiceError with the problem the service found, and ServiceUnreachable.
+    """
+
+    if TYPE_CHECKING:
+
+        def _call(self, method: str, route: str, body: Any = None) -> Any: ...
+
+    def new_campaign(self, name: str, hosts: list[str], **options: Any) -> CampaignAnswer:
+        """Start a campaign; options as in `CampaignRequest` (objectives, constraints, temperature_K, seed, options)."""
+        return CampaignAnswer.model_validate(
+            self._call("POST", "/campaigns", {"name": name, "hosts": hosts, **options})
+        )
+
+    def suggest(self, campaign: str, n: int = 5, key: str | None = None) -> BatchAnswer:
+        """The next batch; the same key again gives the batch stored first."""
+        body = {"campaign": campaign, "n": n, "key": key}
+        return BatchAnswer.model_validate(self._call("POST", "/campaigns/suggest", body))
+
+    def observe(
+        self, campaign: str, formula: str | None = None, *, key: str | None = None, **result: Any
+    ) -> ObservedAnswer:
+        """Store one result; fields as in `ObservationRequest` (value and unit, or failed and reason, …).
+
+        Give a key of your own, and the call may be repeated after a lost answer without storing twice.
+        """
+        body = {"campaign": campaign, "formula": formula, "key": key, **result}
+        return ObservedAnswer.model_validate(self._call("POST", "/observations", body))
+
+    def campaign_status(self, campaign: str) -> StatusAnswer:
+        """How a campaign stands."""
+        answer = self._call("POST", "/campaigns/status", {"campaign": campaign})
+        return StatusAnswers.model_validate(answer).campaigns[0]
+
+    def campaigns(self) -> list[StatusAnswer]:
+        """How all campaigns stand, the oldest first."""
+        return StatusAnswers.model_validate(self._call("POST", "/campaigns/status", {})).campaigns
+
+    def export_campaign(self, campaign: str) -> ExportAnswer:
+        """Everything that a campaign holds, and its table as CSV text."""
+        return ExportAnswer.model_validate(self._call("POST", "/campaigns/export", {"campaign": campaign}))
