@@ -2,6 +2,7 @@
 
 import functools
 import os
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -118,11 +119,13 @@ class IonScout:
         import torch
 
         from ionscout.serving.answers import load_predictor
+        from ionscout.serving.monitoring.monitor import Monitor
 
         # One thread per request: small graphs gain little from more, and requests run side by side.
         torch.set_num_threads(1)
         try:
             self.predictor = load_predictor()
+            self.monitor = Monitor.from_settings()
         except IonscoutError as error:
             give_up(error)
             raise
@@ -159,6 +162,7 @@ class IonScout:
         from ionscout.serving.answers import ThermodynamicsChoice, answer, read_request, read_requests
         from ionscout.serving.thermo_answers import deadline
 
+        started = time.monotonic()
         request = PredictRequest.model_validate(body.root).root
         items = request if isinstance(request, list) else [request]
         check_length(items)
@@ -166,6 +170,7 @@ class IonScout:
         choices = [ThermodynamicsChoice(item.thermodynamics, item.hull) for item in items]
         temperatures, explained = [item.temperature_K for item in items], [item.explain for item in items]
         answers = answer(self.predictor, materials, temperatures, choices, deadline(), explained)
+        self.monitor.predicted(items, answers, time.monotonic() - started)
         return PredictAnswer.model_validate(answers if isinstance(request, list) else answers[0])
 
     @bentoml.api(route="/window")

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ionscout.serving.monitoring.coverage import Pair
 from ionscout.serving.monitoring.log import PredictionLog, monitoring_settings
@@ -9,6 +10,12 @@ from ionscout.serving.monitoring.metrics import Metrics
 from ionscout.serving.schemas import CrystalRequest, Prediction
 
 logger = logging.getLogger("ionscout.serving")
+
+
+@lru_cache
+def _shared_metrics() -> Metrics:
+    """Those of this process: a registry takes every name once."""
+    return Metrics()
 
 
 class Monitor:
@@ -30,7 +37,7 @@ class Monitor:
         Raises:
             BadData: a setting that cannot be used.
         """
-        return cls(Metrics(), PredictionLog.from_settings(monitoring_settings()))
+        return cls(_shared_metrics(), PredictionLog.from_settings(monitoring_settings()))
 
     def predicted(self, requests: Sequence[CrystalRequest], predictions: Sequence[Prediction], seconds: float) -> None:
         """Take note of a request's predictions."""
