@@ -3,13 +3,20 @@
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ionscout.datasets.errors import IonscoutError
 from ionscout.datasets.observations.checking import Report
 from ionscout.datasets.observations.engine import default_store
 from ionscout.datasets.observations.records import Constraint, NewCampaign, Objective
+from ionscout.datasets.observations.source import measurements
 from ionscout.datasets.observations.store import ObservationStore
+from ionscout.datasets.structure import Material, parse_material
+from ionscout.serving.answers import check_temperature
 from ionscout.serving.campaign_schemas import (
     BatchAnswer,
     CampaignAnswer,
+    CampaignPredictAnswer,
+    CampaignPrediction,
+    CampaignPredictRequest,
     CampaignRequest,
     ExportAnswer,
     NamedRequest,
@@ -22,10 +29,14 @@ from ionscout.serving.campaign_schemas import (
     SuggestionAnswer,
     SuggestRequest,
 )
+from ionscout.serving.problems import ItemError
+from ionscout.serving.schemas import Conductivity
+from ionscout.serving.thermo_schemas import MaterialRequest
 from ionscout.training.active.campaign import Suggester, status, suggest
 from ionscout.training.active.export import export
 
 if TYPE_CHECKING:
+    from ionscout.models.conductivity.predictor import ConductivityPrediction
     from ionscout.training.active.update import Predictor
 
 
@@ -112,6 +123,65 @@ def answer_export(asked: NamedRequest, where: ObservationStore) -> ExportAnswer:
         suggestions=[SuggestionAnswer.model_validate(s) for s in found.suggestions],
         observations=[ObservationAnswer.model_validate(o) for o in found.observations],
         csv=found.csv(),
+    )
+
+
+def answer_predict(
+    asked: CampaignPredictRequest, where: ObservationStore, predictor: "Predictor"
+) -> CampaignPredictAnswer:
+    """Predict with and without the observations of a campaign.
+
+    Raises:
+        UnknownCampaign, OutOfRange.
+        ItemError: about a material, with its position.
+    """
+    from ionscout.training.active.update import UpdatedPredictor
+
+    temperature = check_temperature(asked.temperature_K)
+    updated = UpdatedPredictor(predictor, measurements(where.observations(asked.campaign)))
+    materials = []
+    for index, item in enumerate(asked.materials):
+        try:
+            materials.append(_material(item))
+        except IonscoutError as error:
+            raise ItemError(error, index) from None
+    plain = predictor.predict(materials, temperature)
+    corrected = updated.correct(materials, plain)
+    return CampaignPredictAnswer(
+        campaign=asked.campaign,
+        observations=len(updated.observed),
+        predictions=[
+            CampaignPrediction(
+                formula=material.formula,
+                before=conductivity_of(before),
+                after=conductivity_of(after),
+                warnings=list(after.warnings),
+            )
+            for material, before, after in zip(materials, plain, corrected, strict=True)
+        ],
+    )
+
+
+def _material(asked: str | MaterialRequest) -> Material:
+    if isinstance(asked, str):
+        return parse_material(asked, "formula")
+    if asked.formula is not None:
+        return parse_material(asked.formula, "formula")
+    return parse_material(asked.text or "", asked.format)
+
+
+def conductivity_of(found: "ConductivityPrediction") -> Conductivity:
+    """A prediction as the service states it."""
+    return Conductivity(
+        value=found.conductivity,
+        lower=found.lower,
+        upper=found.upper,
+        coverage=found.coverage,
+        temperature_K=found.temperature_K,
+        in_domain=found.in_domain,
+        path=found.path,
+        model=found.model,
+        version=found.version,
     )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from ionscout.serving.campaign_schemas import (
     BatchAnswer,
     CampaignAnswer,
+    CampaignPredictAnswer,
     ExportAnswer,
     ObservedAnswer,
     StatusAnswer,
@@ -42,6 +43,13 @@ class CampaignCalls:
         """
         body = {"campaign": campaign, "formula": formula, "key": key, **result}
         return ObservedAnswer.model_validate(self._call("POST", "/observations", body))
+
+    def campaign_predict(
+        self, campaign: str, materials: list[str | dict[str, Any]], temperature_K: float = 298.15
+    ) -> CampaignPredictAnswer:
+        """Predict formulas (or texts of structure files) with what the campaign has observed, and without."""
+        body = {"campaign": campaign, "materials": materials, "temperature_K": temperature_K}
+        return CampaignPredictAnswer.model_validate(self._call("POST", "/campaigns/predict", body))
 
     def campaign_status(self, campaign: str) -> StatusAnswer:
         """How a campaign stands."""

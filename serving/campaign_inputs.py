@@ -10,6 +10,7 @@ from ionscout.datasets.errors import DataUnavailable
 from ionscout.datasets.observations.records import BadCampaign
 from ionscout.serving.campaign_schemas import ConstraintItem, ObjectiveItem
 from ionscout.serving.problems import request_error
+from ionscout.serving.thermo_schemas import MaterialRequest
 
 Asked = TypeVar("Asked", bound=BaseModel)
 _LIMIT = re.compile(r"\s*([A-Za-z0-9_-]+)\s*(>=|<=|>|<)\s*(\S+)\s*")
@@ -59,6 +60,16 @@ def constraint_of(text: str) -> ConstraintItem:
         except (ValidationError, ValueError):
             pass
     raise BadCampaign(f"'{text[:60]}' is no constraint; write NAME>=VALUE or NAME<=VALUE.")
+
+
+def material_of(text: str) -> str | MaterialRequest:
+    """A formula, or the content of a structure file of that name.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    path = Path(text)
+    return MaterialRequest(text=path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else text
 
 
 def formulas_of(path: Path) -> list[str]:

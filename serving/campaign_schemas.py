@@ -6,6 +6,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ionscout.datasets.observations.limits import KEY_LENGTH, MOST_SUGGESTIONS, UNITS
+from ionscout.serving.schemas import Conductivity
+from ionscout.serving.thermo_schemas import Reactant
 
 NAME = "Name of the campaign."
 KEY = f"Your own key of this request, 1 to {KEY_LENGTH} characters such as a UUID; sent again, it changes nothing."
@@ -85,6 +87,33 @@ class ObservationRequest(Sent):
     measured_by: str = Field("", description="Who.")
     measured_on: str = Field("", description="When, e.g. 2026-11-20.")
     source: str = Field("", description="DOI or another source.")
+
+
+class CampaignPredictRequest(Sent):
+    """Materials to predict with what a campaign has observed."""
+
+    campaign: str = Field(description=NAME)
+    materials: list[Reactant] = Field(
+        min_length=1, max_length=64, description="Formulas, or objects with text (and format) or formula."
+    )
+    temperature_K: float = Field(298.15, allow_inf_nan=False)
+
+
+class CampaignPrediction(BaseModel):
+    """One material, predicted without and with the observations of the campaign."""
+
+    formula: str
+    before: Conductivity = Field(description="By the served model alone.")
+    after: Conductivity = Field(description="Corrected by the observations; its version counts them.")
+    warnings: list[str]
+
+
+class CampaignPredictAnswer(BaseModel):
+    """Predictions in the order of the request."""
+
+    campaign: str
+    observations: int = Field(description="Measured conductivities and bounds that were used.")
+    predictions: list[CampaignPrediction]
 
 
 class NamedRequest(Sent):

@@ -7,6 +7,8 @@ from typing import Any
 from ionscout.serving.campaign_schemas import (
     BatchAnswer,
     CampaignAnswer,
+    CampaignPredictAnswer,
+    CampaignPredictRequest,
     CampaignRequest,
     ExportAnswer,
     NamedRequest,
@@ -98,6 +100,7 @@ _BODIES: dict[str, tuple[type, type]] = {
     "/conversion": (ConversionRequest, ConversionAnswer),
     "/campaigns": (CampaignRequest, CampaignAnswer),
     "/campaigns/suggest": (SuggestRequest, BatchAnswer),
+    "/campaigns/predict": (CampaignPredictRequest, CampaignPredictAnswer),
     "/campaigns/status": (StatusRequest, StatusAnswers),
     "/campaigns/export": (NamedRequest, ExportAnswer),
     "/observations": (ObservationRequest, ObservedAnswer),
@@ -135,6 +138,12 @@ _EXAMPLES: dict[str, Any] = {
     },
     "/campaigns": {"garnet": {"summary": "Dopants of LLZO", "value": {"name": "garnet", "hosts": ["Li7La3Zr2O12"]}}},
     "/campaigns/suggest": {"five": {"summary": "Five to make", "value": {"campaign": "garnet", "n": 5}}},
+    "/campaigns/predict": {
+        "two": {
+            "summary": "Two neighbours",
+            "value": {"campaign": "garnet", "materials": ["Li6.25Ga0.25La3Zr2O12", "Li2O"]},
+        },
+    },
     "/campaigns/status": {"one": {"summary": "One campaign", "value": {"campaign": "garnet"}}},
     "/campaigns/export": {"one": {"summary": "One campaign", "value": {"campaign": "garnet"}}},
     "/observations": {

@@ -19,6 +19,8 @@ from ionscout.datasets.settings import settings
 from ionscout.serving.campaign_schemas import (
     BatchAnswer,
     CampaignAnswer,
+    CampaignPredictAnswer,
+    CampaignPredictRequest,
     CampaignRequest,
     ExportAnswer,
     NamedRequest,
@@ -259,6 +261,14 @@ class IonScout:
         from ionscout.serving.campaign_answers import answer_observe, store
 
         return answer_observe(ObservationRequest.model_validate(body.root), store())
+
+    @bentoml.api(route="/campaigns/predict")
+    @answers_problems
+    def campaign_predict(self, body: Body, /) -> CampaignPredictAnswer:
+        """Predict materials with what a campaign has observed, and without."""
+        from ionscout.serving.campaign_answers import answer_predict, store
+
+        return answer_predict(CampaignPredictRequest.model_validate(body.root), store(), self.predictor)
 
     @bentoml.api(route="/campaigns/status")
     @answers_problems

@@ -1,4 +1,4 @@
-"""`ionscout campaign new | suggest | observe | status | export`: the loop of a laboratory."""
+"""`ionscout campaign new | suggest | observe | predict | status | export`: the loop of a laboratory."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     group.command("new", no_args_is_help=True)(new)
     group.command("suggest", no_args_is_help=True)(suggest)
     group.command("observe", no_args_is_help=True)(observe)
+    group.command("predict", no_args_is_help=True)(predict)
     group.command("status")(status)
     group.command("export", no_args_is_help=True)(export)
     app.add_typer(group, name="campaign")
@@ -145,6 +146,30 @@ def observe(
     _show(answer, as_json, observed_line(answer))
 
 
+def predict(
+    name: Name,
+    inputs: Annotated[list[str], typer.Argument(help="Formulas or structure files.")],
+    temperature: Annotated[float, typer.Option("--temperature", "-T", help="Kelvin.")] = 298.15,
+    store: Store = None,
+    as_json: Json = False,
+) -> None:
+    """Conductivity with what the campaign has observed, beside that of the model alone."""
+    from ionscout.serving import campaign_answers as answers
+    from ionscout.serving.answers import load_predictor
+    from ionscout.serving.campaign_inputs import asked, material_of
+    from ionscout.serving.campaign_schemas import CampaignPredictRequest
+    from ionscout.serving.cli.campaign_tables import print_predictions
+
+    materials = [material_of(text) for text in inputs]
+    request = asked(CampaignPredictRequest, campaign=name, materials=materials, temperature_K=temperature)
+    where = answers.store(store)
+    where.campaign(name)
+    answer = answers.answer_predict(request, where, load_predictor())
+    if as_json:
+        return print_json(answer)
+    print_predictions(answer)
+
+
 def status(
     name: Annotated[str | None, typer.Argument(help="Name of the campaign; all when left out.")] = None,
     store: Store = None,
@@ -181,7 +206,7 @@ def export(
         return print_json(answers.answer_export(NamedRequest(campaign=name), where))
     typer.echo("\n".join(str(path) for path in written) if written else found.csv().rstrip("\n"))
     if found.failed:
-        warn([f"{found.failed} failed syntheses have no conductivity: only --json has them."])
+        warn([f"Failed syntheses ({found.failed}) have no conductivity: only --json has them."])
 
 
 def _symbols(text: str | None) -> list[str] | None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from ionscout.serving.campaign_schemas import (
         BatchAnswer,
+        CampaignPredictAnswer,
         ObservedAnswer,
         StatusAnswer,
         StatusAnswers,
@@ -36,6 +37,27 @@ def print_suggestions(title: str, suggestions: "Sequence[SuggestionAnswer]") -> 
     ]
     headings = ("id", "formula", "mechanism", "S/cm", "interval", "why")
     print_table(title, headings, rows, fold=("formula", "mechanism", "why"))
+
+
+def print_predictions(answer: "CampaignPredictAnswer") -> None:
+    rows = [
+        (
+            found.formula,
+            f"{found.before.value:.1e}",
+            f"{found.before.lower:.0e}–{found.before.upper:.0e}",
+            f"{found.after.value:.1e}",
+            f"{found.after.lower:.0e}–{found.after.upper:.0e}",
+        )
+        for found in answer.predictions
+    ]
+    first = answer.predictions[0].after
+    print_table(
+        f"Ionic conductivity at {first.temperature_K:g} K, S/cm, after {answer.observations} observations",
+        ("formula", "model alone", "interval", "corrected", "interval"),
+        rows,
+        fold=("formula",),
+    )
+    console().print(f"Model {first.model} {first.version}", style="dim")
 
 
 def observed_line(answer: "ObservedAnswer") -> str:
