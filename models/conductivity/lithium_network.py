@@ -19,6 +19,7 @@ BLOCKING_OCCUPANCY = 0.3
 # Å: framework atoms farther from the line limit no window of interest (largest anion 2.2 Å, so windows above 1.2 Å).
 WINDOW_REACH = 3.4
 CLOSED = -1.5  # Å, window of a path that does not exist: less than any line can have without meeting an atom's centre
+_BLOCK = 200_000  # pairs of a hop and an ion looked at together
 _CHUNK = 256  # hops turned into Python numbers at a time
 
 
@@ -72,21 +73,25 @@ def _windows(sites: SiteTable, hops: Pairs, around: Pairs) -> np.ndarray:
     count = np.bincount(around.first, minlength=len(sites.lithium))
     order = np.argsort(around.first, kind="stable")
     start = np.concatenate([[0], np.cumsum(count)[:-1]])
-    length = count[hops.first]
-    hop = np.repeat(np.arange(len(hops.first)), length)
-    place = np.arange(len(hop)) - np.repeat(np.cumsum(length) - length, length) + start[hops.first][hop]
-    pair = order[place]
-    near = around.distance[pair] <= hops.distance[hop] / 2 + WINDOW_REACH
-    hop, pair = hop[near], pair[near]
     unit = hops.vectors(sites) / hops.distance[:, None]
-    to_ion = around.vectors(sites)[pair]
-    along = np.einsum("ij,ij->i", to_ion, unit[hop])
-    squared = around.distance[pair] ** 2
-    end = squared - 2 * along * hops.distance[hop] + hops.distance[hop] ** 2 < 1e-4  # the hop's own end, when shared
-    t = np.clip(along, 0.0, hops.distance[hop] / 2)
-    gap = np.sqrt(np.maximum(squared - 2 * t * along + t**2, 0.0)) - sites.radius[around.second[pair]]
+    to_ion = around.vectors(sites)
     half = np.full(len(hops.first), WINDOW_REACH)
-    np.minimum.at(half, hop[~end], gap[~end])
+    # In blocks, so that a dense cell takes time instead of memory.
+    number = np.cumsum(count[hops.first]) // _BLOCK
+    for block in np.split(np.arange(len(half)), np.flatnonzero(np.diff(number)) + 1):
+        length = count[hops.first[block]]
+        hop = np.repeat(block, length)
+        place = np.arange(len(hop)) - np.repeat(np.cumsum(length) - length, length) + start[hops.first][hop]
+        pair = order[place]
+        near = around.distance[pair] <= hops.distance[hop] / 2 + WINDOW_REACH
+        hop, pair = hop[near], pair[near]
+        along = np.einsum("ij,ij->i", to_ion[pair], unit[hop])
+        squared = around.distance[pair] ** 2
+        other = squared - 2 * along * hops.distance[hop] + hops.distance[hop] ** 2
+        t = np.clip(along, 0.0, hops.distance[hop] / 2)
+        gap = np.sqrt(np.maximum(squared - 2 * t * along + t**2, 0.0)) - sites.radius[around.second[pair]]
+        free = other > 1e-4  # the hop's own end does not block it, when shared with other species
+        np.minimum.at(half, hop[free], gap[free])
     return np.minimum(half, half[_reverse(hops)])
 
 
