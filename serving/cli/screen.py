@@ -103,7 +103,8 @@ def benchmark(
 
     from ionscout.serving.cli.training import check_writable, write_report
     from ionscout.serving.launch import running_server
-    from ionscout.training.benchmarks.screen import markdown, run
+    from ionscout.training.benchmarks.screen import run
+    from ionscout.training.benchmarks.screen_page import markdown
 
     if output is not None:
         check_writable(output)

@@ -21,7 +21,6 @@ import psutil
 
 from ionscout.training.benchmarks.latency import Request, measure
 from ionscout.training.benchmarks.screen_rows import strained_crystals, substituted_formulas
-from ionscout.training.benchmarks.thermo_report import table
 
 HTTP_ROWS = 200
 SAMPLE_SECONDS = 0.5
@@ -143,51 +142,6 @@ def campaign(one: Run, crystal: Run, lines: Run, parquet: Run, candidates: int =
         "crystals_per_second_per_core": round(crystal_per_core, 1),
         "crystal_core_days": round(candidates / crystal_per_core / 86_400, 1),
     }
-
-
-def markdown(report: dict[str, Any], command: str) -> str:
-    """The report as a page."""
-    runs = [
-        (r["name"], r["rows"], round(r["seconds"], 1), round(r["rows_per_second"], 1), round(r["peak_MB"]))
-        for r in report["runs"]
-    ]
-    http, plan, machine = report["http"], report["campaign"], report["machine"]
-    single = f"single rows over HTTP, {http['requests']} requests, one client"
-    runs.append((single, http["requests"], http["seconds"], http["rows_per_second"], None))
-    reached = "reached" if report["efficiency"] >= report["target_efficiency"] else "missed"
-    resumed = "the same bytes" if report["killed_and_resumed_identical"] else "other bytes (a defect)"
-    identical = "the same bytes" if report["identical_bytes"] else "different bytes (a defect)"
-    return "\n\n".join(
-        [
-            "# Screening large inputs",
-            f"`ionscout screen` over {report['rows']:,} generated compositions ({', '.join(report['predictions'])}; "
-            f"{report['model']}, hull {report['hull']}); {report['what']}. {machine['cores']} cores, load average "
-            f"before {machine['load_before']} (above 0.5, others used the cores and the rates are too low).",
-            table(("run", "rows", "seconds", "rows/s", "peak memory (MB)"), runs),
-            f"From one to two processes: {report['speed_up']:.2f} times as fast, {report['efficiency']:.0%} of linear "
-            f"(the bar of {report['target_efficiency']:.0%} is {reached}). One process, two processes and Ray write "
-            f"{identical}; killed (SIGKILL) half-way and resumed: {resumed}. Memory with two processes: last part of "
-            f"the run / part before, {report['memory_growth']:.2f}; ten times the rows, "
-            f"{report['memory_of_ten_times_the_rows']:.2f} times the peak.",
-            f"## {plan['candidates']:,} candidates",
-            arithmetic(plan),
-            f"Written by `{command}`.",
-        ]
-    )
-
-
-def arithmetic(plan: dict[str, Any]) -> str:
-    """The campaign in words, every number from the report."""
-    return (
-        f"- Time: {plan['candidates']:,} / {plan['rows_per_second_per_core']:.0f} rows/s per core = "
-        f"{plan['core_days']:.1f} core-days; {plan['days_on_one_node']:.2f} days on one node of {plan['node_cores']} "
-        f"cores, {plan['days_on_ten_nodes']:.2f} on ten. Crystals take {plan['crystal_core_days']:.0f} core-days "
-        f"({plan['crystals_per_second_per_core']:.0f} a second and core).\n"
-        f"- Memory: {plan['memory_per_worker_MB']} MB per worker and its share of the parent, flat in the rows; "
-        f"{plan['memory_per_node_GB']} GB for {plan['node_cores']} workers.\n"
-        f"- Storage: answers {plan['jsonl_GB']:.0f} GB as JSON Lines or {plan['parquet_GB']:.0f} GB as Parquet; the "
-        f"parts of the unfinished run as much as the JSON Lines once more."
-    )
 
 
 def _write(path: Path, records: Iterator[dict[str, str]]) -> Path:

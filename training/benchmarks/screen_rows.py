@@ -1,7 +1,7 @@
 """Generated rows to screen: substituted compositions and strained crystals. No row of any data set is among them.
 
-They stand for a campaign over doped electrolytes: charge-balanced substitutions on the bundled prototypes, as a
-chemist would write them down, in as many chemical systems as such a campaign has.
+They stand for a campaign over doped electrolytes: charge-balanced substitutions on the bundled prototypes, in as many
+chemical systems as such a campaign has.
 """
 
 import re
@@ -22,7 +22,7 @@ SITES: tuple[dict[str, int], ...] = (
     {"Al": 3, "Ga": 3, "In": 3, "Sc": 3, "Y": 3, "Cr": 3, "Mg": 2, "Zn": 2, "Ge": 4, "Ti": 4, "Zr": 4},
 )
 ANIONS: tuple[dict[str, int], ...] = ({"O": -2, "S": -2, "Se": -2}, {"F": -1, "Cl": -1, "Br": -1, "I": -1})
-SHARES = np.arange(0.02, 0.51, 0.02)  # of a site that is substituted
+SHARES = np.arange(0.017, 0.5, 0.02)  # of a site that is substituted; nobody has measured amounts as odd as these
 LEAST_LITHIUM = 0.1  # per formula unit
 STRAIN = 0.02  # of the cell lengths: neither bonds nor the number of neighbours change much
 
