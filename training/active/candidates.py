@@ -1,5 +1,6 @@
 """Candidates: every plausible dopant in every plausible state on every sub-lattice, with its charge balanced."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,7 +38,8 @@ class CandidateOptions:
         elements: dopants to consider; None takes every element that is not radioactive.
         excluded: dopants to leave out.
         amounts: grid, atoms per formula unit.
-        largest_share: of a sub-lattice's ions that a dopant of another charge may replace.
+        largest_share: of the ions on its suitable sites that a cation of another charge may replace.
+        largest_anion_share: the same for an anion (argyrodites take 0.6 to 0.7 of their free sulfur as chloride).
         largest_isovalent_share: the same for a dopant of the same charge.
         most_vacancies: share of the host's lithium that may be missing.
         co_doping: pair dopants on two sub-lattices.
@@ -50,6 +52,7 @@ class CandidateOptions:
     excluded: tuple[str, ...] = ()
     amounts: tuple[float, ...] = AMOUNTS
     largest_share: float = 0.3
+    largest_anion_share: float = 0.6
     largest_isovalent_share: float = 1.0
     most_vacancies: float = 0.25
     co_doping: bool = True
@@ -63,23 +66,54 @@ class Candidate:
     """One doped composition of a host.
 
     Attributes:
-        composition: one formula unit of the host, doped and neutral.
-        formula: the same as text, lithium first.
-        mechanism: in words, e.g. `Ga³⁺ on Li⁺, 2 lithium vacancies`.
-        kind: of compensation, in a word or two.
         substitutions: what replaces what, where and how much; one or two.
         placements: how well each dopant fits its site, in the order of `substitutions`.
-        lithium_change: lithium ions added (negative: taken out) for balance, per formula unit.
+        host: what is doped.
     """
 
-    composition: Composition
-    formula: str
-    mechanism: str
-    kind: Kind
     substitutions: tuple[Substitution, ...]
     placements: tuple[Placement, ...]
-    lithium_change: float
     host: Host = field(repr=False, compare=False)
+
+    @cached_property
+    def content(self) -> dict[str, float]:
+        """Atoms of each element in one formula unit of the host, doped and neutral."""
+        amounts = {e.symbol: float(n) for e, n in self.host.composition.items()}
+        for s in self.substitutions:
+            amounts[s.host_ion.symbol] -= s.amount
+            amounts[s.ion.symbol] = amounts.get(s.ion.symbol, 0.0) + s.amount
+        amounts[LITHIUM] = lithium_left(self.substitutions, self.host)
+        return {symbol: n for symbol, n in amounts.items() if n > 1e-6}
+
+    @cached_property
+    def composition(self) -> Composition:
+        """The same as a pymatgen composition."""
+        return Composition(self.content)
+
+    @cached_property
+    def formula(self) -> str:
+        """The same as text, lithium first."""
+        return lithium_first(self.composition)
+
+    @property
+    def mechanism(self) -> str:
+        """In words, e.g. `Ga³⁺ on Li⁺, 2 lithium vacancies`."""
+        return mechanism(self.substitutions)
+
+    @property
+    def kind(self) -> Kind:
+        """Of compensation, in a word or two."""
+        return kind_of(self.substitutions)
+
+    @property
+    def idea(self) -> tuple[str, ...]:
+        """What replaces what, whatever the amounts."""
+        return tuple(sorted(str(s) for s in self.substitutions))
+
+    @property
+    def lithium_change(self) -> float:
+        """Lithium ions added (negative: taken out) for balance, per formula unit."""
+        return lithium_change(self.substitutions)
 
     @property
     def dopants(self) -> tuple[str, ...]:
@@ -109,8 +143,19 @@ class Candidate:
 
     @property
     def site_energy(self) -> float:
-        """Placement energies in eV per formula unit: how hard it is to put this much of the dopants in."""
-        return sum(p.energy * s.amount for p, s in zip(self.placements, self.substitutions, strict=True))
+        """Mean placement energy in eV per dopant ion: how badly the dopants fit their sites."""
+        pairs = zip(self.placements, self.substitutions, strict=True)
+        return sum(p.energy * s.amount for p, s in pairs) / sum(self.amounts)
+
+    @property
+    def strain(self) -> float:
+        """Strain in eV per formula unit that this much of the dopants brings; what is too much segregates."""
+        return sum(p.strain * s.amount for p, s in zip(self.placements, self.substitutions, strict=True))
+
+    @property
+    def realised(self) -> float:
+        """Share of the dopants that stay where they are put, 0 … 1; the rest moves to better sites."""
+        return math.prod(p.realised for p in self.placements)
 
     @cached_property
     def structure(self) -> Structure | None:
@@ -182,7 +227,9 @@ def scan(host: Host, dopant: Ion, replaced: str, amounts: Sequence[float], hull:
     """
     if replaced not in host.states or not any(s.ion.symbol == replaced for s in host.sublattices):
         raise InvalidInput(f"{host.formula} holds no {replaced}; name one of its elements.")
-    found = [p for p in placements([dopant], host, hull) if p.host_ion.symbol == replaced]
+    states = [dopant] if dopant.is_anion else list({*cation_states(dopant.symbol), dopant})
+    ranked = placements(states, host, hull)
+    found = [p for p in ranked if p.host_ion.symbol == replaced and p.ion == dopant]
     if not found:
         raise InvalidInput(f"{dopant} cannot take the place of {replaced} in {host.formula}; choose a like ion.")
     most = host.sublattice(replaced).amount
@@ -208,7 +255,7 @@ def _candidates(host: Host, options: CandidateOptions, hull: Hull | None) -> Ite
         candidate = _candidate(host, chosen, options.most_vacancies)
         if candidate is None:
             continue
-        key = tuple(sorted((e.symbol, round(n, 4)) for e, n in candidate.composition.items()))
+        key = tuple(sorted((symbol, round(n, 4)) for symbol, n in candidate.content.items()))
         if key not in seen:
             seen.add(key)
             yield candidate
@@ -231,13 +278,18 @@ def _substitutions(host: Host, ranked: list[Placement], options: CandidateOption
     if options.co_doping:
         good = [p for p in ranked if p.energy <= options.pair_energy]
         for first, second in sorted(combinations(good, 2), key=lambda pair: pair[0].energy + pair[1].energy):
-            if first.host_ion == second.host_ion or first.ion.symbol == second.ion.symbol:
+            if first.host_ion == second.host_ion or first.ion.symbol == second.ion.symbol or _exchange(first, second):
                 continue
             yield from _balanced(first, second, host, options)
             for a in options.pair_amounts:
                 for b in options.pair_amounts:
                     if a <= _limit(first, host, options) + 1e-9 and b <= _limit(second, host, options) + 1e-9:
                         yield [(first, a), (second, b)]
+
+
+def _exchange(first: Placement, second: Placement) -> bool:
+    """Two host ions that only change places."""
+    return first.ion.symbol == second.host_ion.symbol and second.ion.symbol == first.host_ion.symbol
 
 
 def _balanced(first: Placement, second: Placement, host: Host, options: CandidateOptions) -> Iterator[Chosen]:
@@ -252,28 +304,16 @@ def _balanced(first: Placement, second: Placement, host: Host, options: Candidat
 
 
 def _limit(placed: Placement, host: Host, options: CandidateOptions) -> float:
-    share = options.largest_share if placed.charge_difference else options.largest_isovalent_share
-    return share * host.sublattice(placed.host_ion.symbol).amount
+    """Largest amount per formula unit, from the ions on the orbits that suit the dopant."""
+    if not placed.charge_difference:
+        return options.largest_isovalent_share * placed.available
+    return (options.largest_anion_share if placed.ion.is_anion else options.largest_share) * placed.available
 
 
 def _candidate(host: Host, chosen: Chosen, most_vacancies: float) -> Candidate | None:
     """One candidate, or None where lithium cannot balance its charge."""
-    substitutions = tuple(Substitution(p.ion, p.host_ion, p.orbit, amount) for p, amount in chosen)
+    chosen = sorted(chosen, key=lambda pair: pair[0].ion.is_anion)
+    substitutions = tuple(Substitution(p.ion, p.host_ion, p.orbits, amount) for p, amount in chosen)
     if not fits(substitutions, host, most_vacancies):
         return None
-    amounts = {e.symbol: float(n) for e, n in host.composition.items()}
-    for s in substitutions:
-        amounts[s.host_ion.symbol] -= s.amount
-        amounts[s.ion.symbol] = amounts.get(s.ion.symbol, 0.0) + s.amount
-    amounts[LITHIUM] = lithium_left(substitutions, host)
-    composition = Composition({symbol: n for symbol, n in amounts.items() if n > 1e-6})
-    return Candidate(
-        composition=composition,
-        formula=lithium_first(composition),
-        mechanism=mechanism(substitutions),
-        kind=kind_of(substitutions),
-        substitutions=substitutions,
-        placements=tuple(p for p, _ in chosen),
-        lithium_change=lithium_change(substitutions),
-        host=host,
-    )
+    return Candidate(substitutions, tuple(p for p, _ in chosen), host)

@@ -22,13 +22,13 @@ class Substitution:
 
     Attributes:
         ion, host_ion: what replaces what.
-        orbit: which of the host ion's orbits.
+        orbits: which of the host ion's orbits, the first one first.
         amount: atoms per formula unit.
     """
 
     ion: Ion
     host_ion: Ion
-    orbit: int
+    orbits: tuple[int, ...]
     amount: float
 
     @property

@@ -16,9 +16,9 @@ NEAR_FULL_ROUNDS = 30  # of spreading lithium over sites of which some are full;
 
 
 def doped_structure(host: Host, substitutions: Sequence[Substitution]) -> Structure | None:
-    """The host's average structure with dopants on one orbit each and its lithium adjusted; None without a structure.
+    """The host's average structure with dopants on their orbits and its lithium adjusted; None without a structure.
 
-    A dopant takes the place of its host ion on every site of the orbit alike, so the symmetry is kept. Lithium
+    A dopant takes the place of its host ion on every site of an orbit alike, so the symmetry is kept. Lithium
     vacancies are spread over all lithium sites in proportion to their occupancy, interstitials first over the free
     share of these sites, then over the interstices.
     """
@@ -56,10 +56,11 @@ def _volume(ion: Ion) -> float:
 
 
 def _replace(species: list[dict[str, float]], host: Host, substitution: Substitution) -> None:
-    """Exchange a share of the host ion on the sites of one orbit, and on the other orbits what does not fit there."""
+    """Exchange a share of the host ion on the sites of the best orbit, and on the others what does not fit there."""
     symbol, new = substitution.host_ion.symbol, substitution.ion.symbol
     orbits = host.sublattice(symbol).orbits
-    order = [orbits[substitution.orbit], *(o for k, o in enumerate(orbits) if k != substitution.orbit)]
+    rest = [k for k in range(len(orbits)) if k not in substitution.orbits]
+    order = [orbits[k] for k in (*substitution.orbits, *rest)]
     wanted = substitution.amount * host.units
     for orbit in order:
         there = sum(species[i].get(symbol, 0.0) for i in orbit.sites)

@@ -13,7 +13,7 @@ Four terms in eV per dopant, none fitted to doping results:
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +24,7 @@ from ionscout.training.active.ions import (
     BOND_VALENCE_SOFTNESS,
     Ion,
     bond_length,
+    bond_valence,
     ionic_radius,
     tabulated_radii,
 )
@@ -33,6 +34,9 @@ from ionscout.training.active.states import main_anion, state_energy
 # halides have half their bulk moduli.
 HARD, SOFT = 10.0, 5.0
 HARD_ANIONS = {"O", "F", "N"}
+# eV per valence unit by which the strongest bond of a site exceeds this share of an anion's charge: a halide cannot be
+# the fourth corner of a PS4 group, whose bonds have a valence of 1.25, but takes the place of free sulfide.
+SATURATION, SATURATED = 2.0, 0.8
 TOO_SMALL = 0.6  # share of the size energy of ions that are too small: they move off the centre, and push nobody
 VACANCY = 0.10  # eV per lithium vacancy in a full sub-lattice; they are the carriers, and cheap by definition
 INTERSTITIAL = 0.10  # eV per lithium interstitial in an empty one
@@ -42,8 +46,11 @@ OCTAHEDRAL_FIELD = {2: 1.1, 3: 2.1, 4: 2.7}  # Δ of octahedral aqua and oxide c
 COVALENCY = 0.8  # eV per unit of electronegativity between an octahedron and a tetrahedron
 BALANCED_ELECTRONEGATIVITY = 1.55  # at which neither is preferred: Mg and Mn lie below, Zn, Ga and Fe above
 UNKNOWN_COORDINATION = 0.15  # eV per neighbour that the site has more or less than any tabulated crystal of the ion
+SUITABLE = 0.5  # eV above its best orbit up to which an ion spreads over others of the sub-lattice
 PLAUSIBLE = 1.0  # eV above the best site up to which a site is worth listing; about 10 kT at 1,200 K
 FIRING_KT = 0.10  # eV: 1,200 K, where the cations of oxides settle
+# eV: what a difference of two of these energies is good for, about 0.17 eV, and the temperature above together.
+TRUST = 0.20
 
 
 @dataclass(frozen=True)
@@ -52,19 +59,22 @@ class Placement:
 
     Attributes:
         ion, host_ion: what replaces what.
-        orbit: which of the sub-lattice's orbits is best.
-        coordination: of that orbit.
+        orbits: the sub-lattice's orbits that suit it, best first. available: host ions on them, per formula unit.
+        coordination: of the best orbit.
         radius_mismatch: Shannon radius minus that of the host ion, Å; None where Shannon lists none.
         bond_valence_sum: of the dopant on the unrelaxed site; None without a structure.
         bond_valence_mismatch: preferred bond length minus that of the host ion, Å.
         charge_difference: of the ions.
         size, preference, charge, state: the four terms.
         energy: their sum.
+        excess: energy above that of the element's best placement, whatever its state; where it is large, the dopant
+            will leave this site for that one.
     """
 
     ion: Ion
     host_ion: Ion
-    orbit: int
+    orbits: tuple[int, ...]
+    available: float
     coordination: float
     radius_mismatch: float | None
     bond_valence_sum: float | None
@@ -74,6 +84,17 @@ class Placement:
     preference: float
     charge: float
     state: float
+    excess: float = 0.0
+
+    @property
+    def realised(self) -> float:
+        """Share of the dopant that stays on this site while a better one exists, 0 … 1."""
+        return float(np.exp(-self.excess / TRUST))
+
+    @property
+    def strain(self) -> float:
+        """The energy without the part of the charge, which the carriers that it makes pay back."""
+        return self.size + self.preference + self.state
 
     @property
     def energy(self) -> float:
@@ -84,19 +105,33 @@ class Placement:
 
 
 def placement(ion: Ion, sublattice: Sublattice, host: Host, hull: Hull | None = None) -> Placement:
-    """The best orbit of a sub-lattice for an ion; `hull` tells the usual oxidation state, tables do without it."""
+    """The orbits of a sub-lattice that suit an ion; `hull` tells the usual oxidation state, tables do without it."""
     found = [_on_orbit(ion, sublattice, number, host, hull) for number in range(len(sublattice.orbits))]
-    return min(found, key=lambda p: (p.energy, p.orbit))
+    found.sort(key=lambda p: (p.energy, p.orbits))
+    suitable = [p for p in found if p.energy <= found[0].energy + SUITABLE]
+    return replace(
+        found[0],
+        orbits=tuple(p.orbits[0] for p in suitable),
+        available=sum(p.available for p in suitable),
+    )
 
 
 def placements(ions: Iterable[Ion], host: Host, hull: Hull | None = None) -> list[Placement]:
-    """Every ion on every sub-lattice of its kind (cations on cations, anions on anions), best first."""
+    """Every ion on every sub-lattice of its kind (cations on cations, anions on anions), best first.
+
+    `Placement.excess` compares the states that are among `ions`.
+    """
     found = [
         placement(ion, sublattice, host, hull)
         for ion in ions
         for sublattice in host.sublattices
         if sublattice.ion.is_anion == ion.is_anion and sublattice.ion.symbol != ion.symbol
     ]
+    best: dict[str, float] = {}
+    for p in found:
+        own_site = not p.ion.is_anion and p.ion.symbol in host.states  # an excess of a host cation leaves for it
+        best[p.ion.symbol] = min(p.energy, best.get(p.ion.symbol, 0.0 if own_site else np.inf))
+    found = [replace(p, excess=p.energy - best[p.ion.symbol]) for p in found]
     return sorted(found, key=lambda p: (p.energy, str(p)))
 
 
@@ -138,10 +173,13 @@ def _on_orbit(ion: Ion, sublattice: Sublattice, number: int, host: Host, hull: H
     known = [m for m in (radius, valence) if m is not None]
     size = _size_energy(ion, float(np.mean(known)), orbit) if known else PLAUSIBLE
     difference = ion.charge - host_ion.charge
+    if ion.is_anion:
+        size += SATURATION * max(_strongest_bond(host_ion, orbit) - SATURATED * abs(ion.charge), 0.0)
     return Placement(
         ion=ion,
         host_ion=host_ion,
-        orbit=number,
+        orbits=(number,),
+        available=orbit.amount,
         coordination=n,
         radius_mismatch=radius,
         bond_valence_sum=around.bond_valence_sum(ion.symbol),
@@ -159,6 +197,12 @@ def _size_energy(ion: Ion, mismatch: float, orbit: Orbit) -> float:
     hard = 1.0 if ion.symbol in HARD_ANIONS else sum(x for s, x in ligands.items() if s in HARD_ANIONS)
     stiffness = HARD * hard + SOFT * (1 - hard)
     return 0.5 * stiffness * abs(ion.charge) * mismatch**2 * (TOO_SMALL if mismatch < 0 else 1.0)
+
+
+def _strongest_bond(host_ion: Ion, orbit: Orbit) -> float:
+    """Largest valence of a single bond that the host ion has on a site, 0 without a structure."""
+    bonds = orbit.environment.neighbours
+    return max((bond_valence(host_ion.symbol, s, d) for s, d, n in bonds if n > 0.5 and d == d), default=0.0)
 
 
 def _radius_mismatch(ion: Ion, host_ion: Ion, n: float) -> float | None:
