@@ -21,6 +21,7 @@ def register(benchmarks: typer.Typer) -> None:
     benchmarks.command("interfaces")(interfaces)
     benchmarks.command("interphase")(interphase)
     benchmarks.command("speed")(speed)
+    benchmarks.command("fast-update")(fast_update)
 
 
 def windows(reference: Reference, hull: HullOption = None, output: Reports = None, as_json: Json = False) -> None:
@@ -66,6 +67,15 @@ def speed(hull: HullOption = None, output: Reports = None, as_json: Json = False
         result = run(hull)
     page = markdown(result)
     _report("thermo_speed", result.hull, result.as_dict(), page, output, as_json)
+
+
+def fast_update(output: Reports = None, as_json: Json = False) -> None:
+    """What a few observations correct at once, with kernels beside the one in use; about two minutes."""
+    from ionscout.training.benchmarks.fast_update import as_dict, markdown, run
+
+    with progress_bar("Forests", as_json) as step:
+        gains = run(progress=step)
+    _report("fast_update", "mp-2019", as_dict(gains), markdown(gains), output, as_json)
 
 
 def _report(name: str, hull: str, report: dict[str, Any], page: str, folder: Path | None, as_json: bool) -> None:
