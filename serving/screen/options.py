@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from ionscout.datasets.errors import IonscoutError, OutOfRange, UnknownName
+from ionscout.datasets.hulls import HULLS
 
 PREDICTIONS = ("conductivity", "window", "stability", "interphase")
 THERMODYNAMIC = frozenset(PREDICTIONS) - {"conductivity"}
@@ -14,6 +15,7 @@ ROOM_TEMPERATURE = 298.15  # K
 LEAST_SHARD, MOST_SHARD = 16, 1024
 SHARDS = 64
 MAX_SHARD_ROWS = 100_000
+NAMED_HULLS = tuple(name for name in HULLS if name != "file")  # a user's file has no version that workers could compare
 
 EngineName = Literal["local", "ray"]
 
@@ -48,6 +50,8 @@ class ScreenOptions:
         if unknown or not self.predictions:
             named = f"Unknown prediction '{unknown[0]}'" if unknown else "No prediction is wanted"
             raise UnknownName(f"{named}; choose from {', '.join(PREDICTIONS)}.")
+        if self.hull is not None and self.hull not in NAMED_HULLS:
+            raise UnknownName(f"There is no hull '{self.hull}' to screen with; choose from {', '.join(NAMED_HULLS)}.")
         if self.shard_rows is not None and not 1 <= self.shard_rows <= MAX_SHARD_ROWS:
             raise OutOfRange(f"A shard of {self.shard_rows} rows is not possible; give 1 to {MAX_SHARD_ROWS}.")
         # One order, each once: how the list was typed must not make it another screen.

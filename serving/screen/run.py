@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -57,6 +58,8 @@ def screen(
     options = options or ScreenOptions()
     check_temperature(options.temperature_K)
     kind = output_format(output)
+    if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
+        raise BadData(f"{output.name} would become a part of its own input {source.name}; write it elsewhere.")
     store = Store(output)
     with store.locked():
         if output.exists() and store.finished() is None and store.begun() is None:
@@ -99,6 +102,7 @@ def open_engine(
 
 def _manifest(found: Survey, options: ScreenOptions, identity: Identity, kind: str) -> Manifest:
     return Manifest(
+        ionscout=version("ionscout"),
         input_sha256=found.sha256,
         rows=found.rows,
         shard_rows=options.shard_size(found.rows),

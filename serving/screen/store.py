@@ -31,6 +31,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     layout: int = 1
+    ionscout: str
     input_sha256: str
     rows: int
     shard_rows: int
@@ -61,6 +62,7 @@ class Finished(BaseModel):
 
 _WORDS = {
     "layout": "layout of the parts",
+    "ionscout": "version of ionscout",
     "input_sha256": "input",
     "rows": "number of rows",
     "shard_rows": "rows per shard",

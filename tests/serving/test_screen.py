@@ -298,6 +298,10 @@ def test_inputs_that_cannot_be_read_are_refused_in_one_sentence(here, tmp_path):
         screen(tmp_path / "empty.jsonl", tmp_path / "out.xlsx", STABILITY)
     with pytest.raises(UnknownName, match="choose from"):
         ScreenOptions(("colour",))
+    with pytest.raises(UnknownName, match="mp-2019, learned"):
+        ScreenOptions(hull="file")
+    with pytest.raises(BadData, match="own input"):
+        screen(tmp_path, tmp_path / "out.jsonl", STABILITY)
     with pytest.raises(OutOfRange, match="shard"):
         ScreenOptions(shard_rows=0)
 
