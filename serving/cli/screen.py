@@ -53,16 +53,20 @@ def screen(
     if ray_address is not None and engine != "ray":
         raise typer.BadParameter("it belongs to --engine ray", param_hint="--ray-address")
     wanted = tuple(name.strip() for name in predictions.split(",") if name.strip())
-    with progress_bar("Rows", as_json) as step:
-        summary = run(
-            source,
-            output,
-            ScreenOptions(wanted, temperature, hull, shard_rows),
-            engine="ray" if engine == "ray" else "local",
-            workers=workers or cores(),
-            address=ray_address,
-            progress=step,
-        )
+    try:
+        with progress_bar("Rows", as_json) as step:
+            summary = run(
+                source,
+                output,
+                ScreenOptions(wanted, temperature, hull, shard_rows),
+                engine="ray" if engine == "ray" else "local",
+                workers=workers or cores(),
+                address=ray_address,
+                progress=step,
+            )
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; the same command goes on from {output.name}.parts", err=True)
+        raise typer.Exit(130) from None
     _print(summary, as_json)
     if not summary.answered:
         raise typer.Exit(1)

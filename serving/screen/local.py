@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
 
 from ionscout.serving.screen.options import Identity, ScreenOptions, ScreenStopped
 from ionscout.serving.screen.rows import Shard
@@ -27,15 +28,19 @@ class LocalEngine:
     def __init__(self, options: ScreenOptions, workers: int) -> None:
         self.options = options
         self.workers = workers
+        context = multiprocessing.get_context("spawn")
+        self._stop = context.Event()
         with _environment(ONE_THREAD):  # read by the children when they start, on the first task
             self._pool = ProcessPoolExecutor(
-                workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start, initargs=(options,)
+                workers, mp_context=context, initializer=_start, initargs=(options, self._stop)
             )
 
     def __enter__(self) -> "LocalEngine":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:  # Ctrl-C, or an error: nobody will use what the workers are at
+            self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def identify(self) -> Identity:
@@ -67,11 +72,12 @@ class LocalEngine:
                     yield shard.number, len(shard.rows), future.result()
 
 
-def _start(options: ScreenOptions) -> None:
+def _start(options: ScreenOptions, stop: Event) -> None:
     global _options
     _options = options
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_when_told, args=(stop,), daemon=True).start()
 
 
 def _end_with_parent() -> None:
@@ -80,6 +86,11 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _end_when_told(stop: Event) -> None:
+    stop.wait()
+    os._exit(1)
 
 
 def _identify() -> Identity:

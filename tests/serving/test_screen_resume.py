@@ -186,3 +186,27 @@ def test_kill_9_with_two_processes_then_one_gives_the_same_bytes(tmp_path, monke
     )
     assert outputs(tmp_path) == outputs(tmp_path / "reference")
     assert len(read_lines(tmp_path / "out.jsonl")) == len(formulas)
+
+
+def test_ctrl_c_stops_at_once_and_says_how_to_go_on(tmp_path):
+    formulas = [f"Li{a}La{b}Cl{a + 3 * b}" for a in range(1, 61) for b in range(1, 31)]
+    source = write_lines(tmp_path / "in.jsonl", [{"formula": f} for f in formulas])
+    command = [*COMMAND, str(source), str(tmp_path / "out.jsonl"), "--predictions", "window,interphase"]
+    store = Store(tmp_path / "out.jsonl")
+    process = subprocess.Popen(
+        [*command, "--hull", HULL, "--shard-rows", "50", "--workers", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # as a terminal does: the signal reaches the workers as well
+    )
+    end = time.monotonic() + 90
+    while not store.path(0).exists():
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.strip() == "stopped; the same command goes on from out.jsonl.parts"
