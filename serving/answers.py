@@ -109,7 +109,7 @@ def answer(
                 check_time()
             answers[i] = _prediction(materials[i], prediction, _thermodynamics(materials[i], chosen[i], known))
             if explained and explained[i]:
-                why = explain_prediction(predictor, materials[i], temperature)
+                why = explain_prediction(predictor, materials[i], temperature, check_time)
                 answers[i] = answers[i].model_copy(update={"explanation": why})
     return [answers[i] for i in range(len(materials))]
 

@@ -1,5 +1,6 @@
 """An explanation as the service and the command line state it: numbers, and the same in sentences."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ionscout.serving.explanation_schemas import (
@@ -18,11 +19,17 @@ if TYPE_CHECKING:  # torch takes seconds to import
 SMALL = 0.05  # decades; sentences leave out what adds less
 
 
-def explain_prediction(predictor: "Predictor", material: "Material", temperature_K: float) -> ExplanationSummary:
-    """Explain one prediction; about a second."""
+def explain_prediction(
+    predictor: "Predictor",
+    material: "Material",
+    temperature_K: float,
+    check_time: Callable[[], None] | None = None,
+) -> ExplanationSummary:
+    """Explain one prediction, about a second; `check_time` raises when it takes too long."""
     from ionscout.models.conductivity.explanation import explain
 
-    return summarise_explanation(explain(predictor, material, temperature_K))
+    found = explain(predictor, material, temperature_K, check_time=check_time or (lambda: None))
+    return summarise_explanation(found)
 
 
 def summarise_explanation(found: "Explanation") -> ExplanationSummary:

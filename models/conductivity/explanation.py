@@ -20,6 +20,7 @@ from ionscout.models.conductivity.site_statistics import site_kinds
 NEIGHBOURS = 5
 EXACT_SPECIES = 5  # up to here every subset is asked (32); beyond, orders are drawn
 ORDERS = 8  # drawn orders and their reverses: then a contribution is sure to about a tenth of a decade
+BATCH = 8  # materials between two looks at the clock
 MOST_SITES = 12  # kinds of sites that are asked for, lithium's first; each costs one prediction
 
 Values = Callable[[Sequence[Material]], np.ndarray]  # log10 σ of materials, [n]
@@ -109,11 +110,22 @@ def explain(
     *,
     hop: float = USUAL_HOP,
     neighbours: int = NEIGHBOURS,
+    check_time: Callable[[], None] = lambda: None,
 ) -> Explanation:
-    """Explain the prediction for one material; some 20–60 predictions, so about a second."""
+    """Explain the prediction for one material; some 20–60 predictions, so about a second.
+
+    Args:
+        hop: longest hop (Å) that counts for the dimension of the lithium paths.
+        neighbours: how many measured materials to list.
+        check_time: called between predictions; raises when they take too long.
+    """
 
     def values(materials: Sequence[Material]) -> np.ndarray:
-        return np.log10([answer.conductivity for answer in predictor.predict(materials, temperature_K)])
+        found: list[float] = []
+        for start in range(0, len(materials), BATCH):
+            check_time()
+            found += [a.conductivity for a in predictor.predict(materials[start : start + BATCH], temperature_K)]
+        return np.log10(found)
 
     occluder = Occluder(material)
     elements = occluder.elements()

@@ -153,6 +153,18 @@ def test_a_framework_without_lithium_has_no_paths():
     assert lithium_paths(Structure(Lattice.cubic(4), ["La", "O"], [[0, 0, 0], [0.5] * 3])) is None
 
 
+def test_an_explanation_stops_when_its_time_is_over():
+    calls = []
+
+    def check_time() -> None:
+        calls.append(1)
+        if len(calls) > 2:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        explain(Told(lambda m: -4.0), parse_material(MANY), check_time=check_time)
+
+
 def test_neighbours_come_with_where_they_were_looked_for():
     found = explain(Told(lambda m: -4.0), parse_material("Li6PS5Cl"), neighbours=3)
     assert found.searched[0] == "embedded"
