@@ -36,7 +36,7 @@ from ionscout.training.active.campaign import Suggester, status, suggest
 from ionscout.training.active.export import export
 
 if TYPE_CHECKING:
-    from ionscout.models.conductivity.predictor import ConductivityPrediction
+    from ionscout.models.conductivity.predictor import ConductivityPrediction, ConductivityPredictor
     from ionscout.training.active.update import Predictor
 
 
@@ -60,12 +60,13 @@ def answer_new(asked: CampaignRequest, where: ObservationStore) -> CampaignAnswe
     Raises:
         BadCampaign, Conflict, InvalidInput.
     """
-    from ionscout.training.active.advisor_options import AdvisorOptions
+    from ionscout.training.active.advisor_options import AdvisorOptions, default_objectives
 
     campaign = NewCampaign(
         name=asked.name,
         hosts=tuple(asked.hosts),
-        objectives=tuple(Objective(o.name, o.goal, o.weight) for o in asked.objectives),
+        objectives=tuple(Objective(o.name, o.goal, o.weight) for o in asked.objectives)
+        or default_objectives("candidates" in asked.options),
         constraints=tuple(Constraint(c.name, c.minimum, c.maximum) for c in asked.constraints),
         temperature_K=asked.temperature_K,
         seed=asked.seed,
@@ -185,8 +186,9 @@ def conductivity_of(found: "ConductivityPrediction") -> Conductivity:
     )
 
 
-def default_suggester(predictor: "Predictor") -> Suggester:
-    """What chooses candidates with a predictor."""
+@lru_cache(maxsize=2)
+def default_suggester(predictor: "ConductivityPredictor") -> Suggester:
+    """What chooses candidates with a predictor; one for each, as it keeps what it has computed."""
     from ionscout.training.active.advisor import Advisor
 
     return Advisor(predictor)

@@ -29,7 +29,7 @@ def asked(model: type[Asked], **values: Any) -> Asked:
 
 
 def objective_of(text: str) -> ObjectiveItem:
-    """`conductivity`, `energy_above_hull:minimise` or `conductivity:maximise:2`.
+    """`conductivity`, `price:minimise` or `conductivity:maximise:2`.
 
     Raises:
         BadCampaign.
@@ -38,7 +38,7 @@ def objective_of(text: str) -> ObjectiveItem:
     goal, _, weight = rest.partition(":")
     try:
         return ObjectiveItem.model_validate(
-            {"name": name.strip(), "goal": goal or "maximise", "weight": float(weight or 1.0)}
+            {"name": name.strip(), "goal": goal or None, "weight": float(weight or 1.0)}
         )
     except (ValidationError, ValueError):
         raise BadCampaign(
@@ -47,7 +47,7 @@ def objective_of(text: str) -> ObjectiveItem:
 
 
 def constraint_of(text: str) -> ConstraintItem:
-    """`oxidation_limit>=2.5` or `energy_above_hull<=0.05`, in the quantity's own unit.
+    """`oxidation>=2.5` or `hull<=0.05`, in the quantity's own unit.
 
     Raises:
         BadCampaign.

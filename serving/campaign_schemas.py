@@ -28,8 +28,8 @@ class Told(BaseModel):
 class ObjectiveItem(Sent, Told):
     """One quantity to optimise."""
 
-    name: str = Field(description="E.g. conductivity, energy_above_hull, oxidation_limit.")
-    goal: Literal["maximise", "minimise"] = "maximise"
+    name: str = Field(description="As in /dopants: conductivity (log10 of S/cm), site, lithium (eV/atom), gap (eV), …")
+    goal: Literal["maximise", "minimise"] | None = Field(None, description="Left out: the way in which it is good.")
     weight: float = Field(1.0, gt=0, allow_inf_nan=False, description="Share in the weighted score.")
 
 
@@ -46,7 +46,9 @@ class CampaignRequest(Sent):
 
     name: str = Field(description="1 to 64 letters, digits, dots, dashes or underscores.")
     hosts: list[str] = Field(min_length=1, max_length=20, description="Formulas to dope, e.g. Li7La3Zr2O12.")
-    objectives: list[ObjectiveItem] = Field(default_factory=lambda: [ObjectiveItem(name="conductivity")], max_length=10)
+    objectives: list[ObjectiveItem] = Field(
+        default_factory=list, max_length=20, description="Conductivity must be among them; left out: a sensible set."
+    )
     constraints: list[ConstraintItem] = Field(default_factory=list, max_length=20)
     temperature_K: float = Field(298.15, allow_inf_nan=False, description="At which conductivities are compared.")
     seed: int = Field(0, ge=0, lt=2**63, description="Of everything random in the suggestions.")

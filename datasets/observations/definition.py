@@ -29,7 +29,7 @@ def check_campaign(campaign: NewCampaign) -> NewCampaign:
     if len({objective.name for objective in campaign.objectives}) < len(campaign.objectives):
         raise BadCampaign("An objective is named twice; name each once.")
     for objective in campaign.objectives:
-        if objective.goal not in get_args(Goal):
+        if objective.goal not in (None, *get_args(Goal)):
             raise BadCampaign(f"'{objective.goal}' is no goal of {objective.name}; use {' or '.join(get_args(Goal))}.")
         if not (math.isfinite(objective.weight) and objective.weight > 0):
             raise BadCampaign(f"The weight of {objective.name} must be a positive number.")

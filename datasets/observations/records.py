@@ -43,10 +43,10 @@ class Conflict(InvalidInput):
 
 @dataclass(frozen=True)
 class Objective:
-    """One quantity to optimise; `weight` is its share in a weighted score."""
+    """One quantity to optimise; `goal` None: the way in which it is good. `weight` is its share in a weighted score."""
 
     name: str
-    goal: Goal = "maximise"
+    goal: Goal | None = None
     weight: float = 1.0
 
 

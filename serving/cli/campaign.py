@@ -61,7 +61,7 @@ def new(
         CampaignRequest,
         name=name,
         hosts=host,
-        objectives=[objective_of(text) for text in objective or ("conductivity",)],
+        objectives=[objective_of(text) for text in objective or ()],
         constraints=[constraint_of(text) for text in constraint or ()],
         temperature_K=temperature,
         seed=seed,

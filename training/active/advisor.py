@@ -1,49 +1,41 @@
 """What a campaign asks by default: the served model, corrected by its observations, and an acquisition function."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 from pymatgen.core import Composition
 
-from ionscout.datasets.composition import atomic_fractions, formula_text
+from ionscout.datasets.composition import atomic_fractions
+from ionscout.datasets.hulls import load_hull
 from ionscout.datasets.observations.records import Campaign, NewSuggestion, Observation
 from ionscout.datasets.observations.source import measurements
 from ionscout.datasets.sources.repeats import SAME_FORMULA
-from ionscout.datasets.structure import Material, parse_material
-from ionscout.models.conductivity.predictor import ConductivityPrediction
+from ionscout.models.conductivity.predictor import ConductivityPrediction, ConductivityPredictor
 from ionscout.training.active.advisor_options import AdvisorOptions
 from ionscout.training.active.campaign import NEAR, NothingLeft
-from ionscout.training.active.candidates import Candidate, enumerate_candidates
-from ionscout.training.active.host import host_of
+from ionscout.training.active.pool import Choice, doped_pool, listed_pool, offset_of
 from ionscout.training.active.posterior import Posterior
 from ionscout.training.active.suggest import Known, suggest
-from ionscout.training.active.update import NOISE, Predictor, UpdatedPredictor, normal_of
+from ionscout.training.active.update import NOISE, UpdatedPredictor, normal_of
 
-# Candidates of one host that are predicted, best site preference first.
-MOST_PREDICTED = 2000
-MOST_JOINT = 600  # go to the acquisition function, whose joint belief costs the square of their number
+MOST_JOINT = 600  # candidates that go to the acquisition function, whose joint belief costs the square of their number
 BOUND = 1.0  # standard deviations above the mean by which those are chosen
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One candidate on its way to the acquisition function."""
-
-    material: Material
-    host: str
-    mechanism: str
-    elements: frozenset[str]
-    sites: str
-    candidate: Candidate | None = field(default=None, repr=False)
+POOLS = 8  # kept in memory; one holds the scores of a few hundred candidates
 
 
 class Advisor:
-    """Suggests by the model's belief about every candidate after what the campaign has observed."""
+    """Suggests by the belief about every candidate after what the campaign has observed.
 
-    def __init__(self, predictor: Predictor) -> None:
+    The first batch of a host takes as long as `ionscout dopants`; later ones only correct what is known by then.
+    """
+
+    def __init__(self, predictor: ConductivityPredictor) -> None:
         self.predictor = predictor
+        self._pools: OrderedDict[str, list[Choice]] = OrderedDict()
+        self._one = Lock()  # a request repeated while the first one computes waits for its result
 
     def suggest(
         self, campaign: Campaign, observations: Sequence[Observation], taken: Sequence[Composition], n: int
@@ -54,82 +46,68 @@ class Advisor:
             BadCampaign, NothingLeft, InvalidInput.
         """
         options = AdvisorOptions.of(campaign)
-        choices = _untaken(choices_of(campaign, options), taken)
-        if not choices:
+        pool = self._pool(campaign, options)
+        fractions = np.stack([atomic_fractions(c.material.composition) for c in pool])
+        free = [pool[i] for i in _untaken(fractions, taken)]
+        if not free:
             raise NothingLeft(
-                f"Campaign {campaign.name} has no candidate left: every one was suggested or made, or none fits its "
-                "options; start one with more hosts or elements."
+                f"Campaign {campaign.name} has no candidate left: every one was suggested or made; start one with more "
+                "hosts or elements."
             )
-        updated = UpdatedPredictor(self.predictor, measurements(observations))
-        plain = self.predictor.predict([c.material for c in choices], campaign.temperature_K)
-        found = updated.correct([c.material for c in choices], plain)
-        rows = shortlist(found)
-        materials = [choices[i].material for i in rows]
-        mean, covariance = updated.belief(materials, [plain[i] for i in rows])
+        measured = measurements(observations)
+        offsets = np.array([offset_of(m.composition, pool, fractions) for m in measured])
+        updated = UpdatedPredictor(self.predictor, measured, offsets)
+        choices = shortlist(free)
+        materials, plain = [c.material for c in choices], [c.prediction for c in choices]
+        found = updated.correct(materials, plain)
+        mean, covariance = updated.belief(materials, plain)
         chosen = suggest(
             [m.composition for m in materials],
-            Posterior.gaussian(mean, covariance),
+            Posterior.gaussian(mean - np.array([c.cost for c in choices]), covariance),
             n,
             method=options.method,
             dial=options.dial,
             diversity=options.diversity,
-            sites=[choices[i].sites for i in rows],
-            elements=[choices[i].elements for i in rows],
+            sites=[c.sites for c in choices],
+            elements=[c.elements for c in choices],
             known=_known(updated, campaign.temperature_K),
             noise=NOISE**2,
             seed=campaign.seed + len(taken),
         )
         return [
-            _suggestion(
-                choices[rows[s.index]],
-                found[rows[s.index]],
-                s.exploitation + s.exploration + s.diversity,
-                s.reason,
-            )
+            _suggestion(choices[s.index], found[s.index], s.exploitation + s.exploration + s.diversity, s.reason)
             for s in chosen
         ]
 
-
-def choices_of(campaign: Campaign, options: AdvisorOptions) -> Iterator[Choice]:
-    """Every candidate of a campaign: the listed formulas, or doped variants of its hosts, best fitting first.
-
-    Raises:
-        InvalidInput: one of its subclasses, about a host or a formula.
-    """
-    if options.candidates is not None:
-        for formula in options.candidates:
-            material = parse_material(formula, "formula")
-            elements = frozenset(e.symbol for e in material.composition)
-            yield Choice(material, _nearest_host(material, campaign.hosts), "from the campaign's list", elements, "")
-        return
-    for text in campaign.hosts:
-        host = host_of(parse_material(text, "formula"))
-        for candidate in islice(enumerate_candidates(host, options.candidate_options()), MOST_PREDICTED):
-            yield Choice(
-                candidate.material,
-                formula_text(host.composition),
-                candidate.mechanism,
-                frozenset(candidate.dopants),
-                "+".join(sorted(candidate.sites)),
-                candidate,
-            )
+    def _pool(self, campaign: Campaign, options: AdvisorOptions) -> list[Choice]:
+        """The candidates of a campaign; those of the last few campaigns are kept."""
+        asked = [campaign.hosts, campaign.objectives, campaign.constraints, campaign.temperature_K, campaign.options]
+        key = json.dumps([self.predictor.version, *asked], default=vars, sort_keys=True)
+        with self._one:
+            if key not in self._pools:
+                self._pools[key] = (
+                    doped_pool(campaign, options, self.predictor, load_hull())
+                    if options.candidates is None
+                    else listed_pool(campaign, options, self.predictor)
+                )
+            self._pools.move_to_end(key)
+            while len(self._pools) > POOLS:
+                self._pools.popitem(last=False)
+            return self._pools[key]
 
 
-def shortlist(found: Sequence[ConductivityPrediction], most: int = MOST_JOINT) -> list[int]:
-    """Row numbers of those that may be good, in their order."""
-    mean, deviation = normal_of(found)
-    return sorted(np.argsort(-(mean + BOUND * deviation), kind="stable")[:most].tolist())
+def shortlist(choices: Sequence[Choice], most: int = MOST_JOINT) -> list[Choice]:
+    """Those that may be good, in their order."""
+    mean, deviation = normal_of([c.prediction for c in choices])
+    worth = mean - np.array([c.cost for c in choices]) + BOUND * deviation
+    return [choices[i] for i in sorted(np.argsort(-worth, kind="stable")[:most])]
 
 
-def _untaken(choices: Iterator[Choice], taken: Sequence[Composition]) -> list[Choice]:
+def _untaken(fractions: np.ndarray, taken: Sequence[Composition]) -> list[int]:
     if not taken:
-        return list(choices)
+        return list(range(len(fractions)))
     known = np.stack([atomic_fractions(composition) for composition in taken])
-    return [
-        choice
-        for choice in choices
-        if np.abs(known - atomic_fractions(choice.material.composition)).max(1).min() > SAME_FORMULA
-    ]
+    return [i for i, own in enumerate(fractions) if np.abs(known - own).max(1).min() > SAME_FORMULA]
 
 
 def _known(updated: UpdatedPredictor, temperature_K: float) -> list[Known]:
@@ -141,17 +119,10 @@ def _known(updated: UpdatedPredictor, temperature_K: float) -> list[Known]:
     ]
 
 
-def _nearest_host(material: Material, hosts: Sequence[str]) -> str:
-    own = atomic_fractions(material.composition)
-    apart = {host: np.abs(atomic_fractions(parse_material(host, "formula").composition) - own).sum() for host in hosts}
-    return min(apart, key=lambda host: apart[host])
-
-
 def _suggestion(choice: Choice, found: ConductivityPrediction, acquisition: float, reason: str) -> NewSuggestion:
     structure = choice.material.structure
-    scores: dict[str, float | str | bool | None] = {"in_domain": found.in_domain}
-    if choice.candidate is not None:
-        scores |= {"site_energy": choice.candidate.site_energy, "compensation": choice.candidate.kind}
+    if choice.cost:
+        reason += f"; what it lacks in the other objectives counts as {choice.cost:.2f} decades less"
     return NewSuggestion(
         formula=choice.material.formula,
         host=choice.host,
@@ -166,5 +137,5 @@ def _suggestion(choice: Choice, found: ConductivityPrediction, acquisition: floa
         model=found.model,
         version=found.version,
         cif=None if structure is None else str(structure.to(fmt="cif")),
-        scores=scores,
+        scores=dict(choice.scores) | {"cost_of_other_objectives": round(choice.cost, 3)},
     )

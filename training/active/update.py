@@ -156,20 +156,26 @@ class FastUpdate:
 class UpdatedPredictor:
     """A predictor with the observations of a laboratory on top; answers in the predictor's own form."""
 
-    def __init__(self, predictor: Predictor, observed: Sequence[Measurement]) -> None:
+    def __init__(
+        self, predictor: Predictor, observed: Sequence[Measurement], offsets: np.ndarray | float = 0.0
+    ) -> None:
         """Compare every observation with the prediction at its own temperature.
 
         Args:
             observed: rows without a conductivity are left out.
+            offsets: decades that were expected of each observation beside the prediction, [n] or one for all.
         """
         self.predictor = predictor
-        self.observed = [m for m in observed if np.isfinite(m.log10_conductivity)]
+        given = np.array([bool(np.isfinite(m.log10_conductivity)) for m in observed], dtype=bool)
+        self.observed = [m for m, kept in zip(observed, given, strict=True) if kept]
+        expected = np.broadcast_to(offsets, len(given))[given]
         kelvins = temperatures(self.observed)
         location, scale = np.zeros(len(kelvins)), np.ones(len(kelvins))
         for kelvin in np.unique(kelvins):
             rows = np.flatnonzero(kelvins == kelvin)
             found = predictor.predict([self.observed[i].material() for i in rows], float(kelvin))
             location[rows], scale[rows] = normal_of(found)
+        location = location + expected
         self._update = FastUpdate(
             fraction_matrix(self.observed),
             conductivities(self.observed) - location,
