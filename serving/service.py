@@ -260,7 +260,9 @@ class IonScout:
         """Store one result: a conductivity, an upper bound, or a failed synthesis."""
         from ionscout.serving.campaign_answers import answer_observe, store
 
-        return answer_observe(ObservationRequest.model_validate(body.root), store())
+        answer = answer_observe(ObservationRequest.model_validate(body.root), store())
+        self.monitor.observed(answer, self.predictor)
+        return answer
 
     @bentoml.api(route="/campaigns/predict")
     @answers_problems

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ionscout.serving.cli.inputs import Json, progress_bar
+
+if TYPE_CHECKING:
+    from ionscout.datasets.sources.base import Source
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +30,9 @@ def report(
     observations: Annotated[
         Path | None, typer.Option(help="CSV of measurements: formula, conductivity_S_cm, temperature_K, …")
     ] = None,
+    store: Annotated[
+        str | None, typer.Option(help="Observation store (address or SQLite file) with the measurements; or: default.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Training data; default: as `ionscout train`.")] = None,
     output: Annotated[Path | None, typer.Option("--out", help="Folder for monitoring.md and monitoring.json.")] = None,
     as_json: Json = False,
@@ -45,7 +51,8 @@ def report(
     logged = list(read_log(folder))
     if not logged:
         raise DataUnavailable(f"The prediction log in {folder} is empty; send some requests first.")
-    seen = None if observations is None else observations_of(observations)
+    source = _source(observations, store)
+    seen = None if source is None else observations_of(source)
     with progress_bar("Reading training data", as_json):
         rows = training_data(data)
     profile = ReferenceProfile.of(measurement.composition for measurement in [*rows.main, *rows.extra])
@@ -54,3 +61,19 @@ def report(
     if output is not None:
         write_report(output, "monitoring", found.as_dict(), page)
     typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False) if as_json else page)
+
+
+def _source(table: Path | None, store: str | None) -> "Source | None":
+    """Where the measurements are: a table, a store, or nowhere."""
+    if table is not None and store is not None:
+        raise typer.BadParameter("give one of --observations and --store")
+    if table is not None:
+        from ionscout.datasets.sources.user import UserTable
+
+        return UserTable(table)
+    if store is not None:
+        from ionscout.datasets.observations.source import Observations
+        from ionscout.datasets.observations.store import ObservationStore
+
+        return Observations(ObservationStore() if store == "default" else ObservationStore(store))
+    return None

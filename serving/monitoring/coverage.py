@@ -1,7 +1,9 @@
 """Coverage of intervals: how many measurements that came in lie inside what had been predicted for them."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pymatgen.core import Composition
@@ -10,6 +12,9 @@ from scipy.stats import binomtest
 from ionscout.datasets.composition import atomic_fractions, parse_formula
 from ionscout.datasets.errors import IonscoutError
 from ionscout.serving.monitoring.log import LoggedPrediction
+
+if TYPE_CHECKING:  # imports torch
+    from ionscout.models.conductivity.predictor import ConductivityPrediction
 
 LEAST = 20  # pairs below which nothing is concluded: 90 % intervals then miss two by design
 RECENT = 50  # pairs looked at on their own, so that a late change does not drown in a long past
@@ -38,6 +43,12 @@ class Pair:
     def inside(self) -> bool:
         """Whether the interval holds the measurement; a bound is held unless the whole interval lies above it."""
         return self.lower <= self.observed and (self.censored or self.observed <= self.upper)
+
+
+def pair_of(predicted: "ConductivityPrediction", conductivity: float, censored: bool = False) -> Pair:
+    """The pair of a prediction and a measured conductivity (S/cm, the bound when censored) at its temperature."""
+    value, lower, upper = (math.log10(x) for x in (predicted.conductivity, predicted.lower, predicted.upper))
+    return Pair(value, lower, upper, predicted.coverage, math.log10(conductivity), censored)
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,17 @@
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from ionscout.serving.monitoring.coverage import Pair
+from ionscout.datasets.structure import parse_material
+from ionscout.serving.campaign_schemas import ObservedAnswer
+from ionscout.serving.monitoring.coverage import pair_of
 from ionscout.serving.monitoring.log import PredictionLog, monitoring_settings
 from ionscout.serving.monitoring.metrics import Metrics
 from ionscout.serving.schemas import CrystalRequest, Prediction
+
+if TYPE_CHECKING:
+    from ionscout.models.conductivity.predictor import ConductivityPredictor
 
 logger = logging.getLogger("ionscout.serving")
 
@@ -48,11 +54,16 @@ class Monitor:
         except Exception as error:  # a full disk must not turn an answer into an error
             self._failed(error)
 
-    def observed(self, pairs: Sequence[Pair]) -> None:
-        """Take note of measurements of materials that had been predicted."""
+    def observed(self, answer: ObservedAnswer, predictor: "ConductivityPredictor") -> None:
+        """Take note of a measurement that came in: what the served model says of it now, without having seen it."""
+        found = answer.observation
+        if not answer.new or found.failed or found.conductivity is None:
+            return
         try:
-            self.metrics.observed(pairs)
-        except Exception as error:
+            material = parse_material(found.cif or found.formula, "cif" if found.cif else "formula")
+            (said,) = predictor.predict([material], found.temperature_K)
+            self.metrics.observed([pair_of(said, found.conductivity, found.censored)])
+        except Exception as error:  # it is stored already, and must be answered as such
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:

@@ -1,11 +1,11 @@
 """The monitoring report: drift of inputs and of coverage, from a prediction log and the observations that came in."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from ionscout.datasets.sources.user import UserTable
+from ionscout.datasets.sources.base import Source
 from ionscout.serving.monitoring.coverage import CoverageDrift, Observation, coverage_drift, matched
 from ionscout.serving.monitoring.drift import InputDrift, ReferenceProfile, input_drift
 from ionscout.serving.monitoring.log import LoggedPrediction
@@ -72,14 +72,16 @@ def monitoring_report(
     )
 
 
-def observations_of(path: Path) -> list[Observation]:
-    """Measurements of a CSV with columns formula and conductivity_S_cm (see `UserTable`).
+def observations_of(source: Source) -> list[Observation]:
+    """The measurements of a source, e.g. a `UserTable` or the `Observations` of a store.
 
     Raises:
-        DataUnavailable, BadData: the file.
+        DataUnavailable, BadData: of the source.
     """
     return [
-        Observation(m.composition, m.log10_conductivity, m.temperature_K, m.censored) for m in UserTable(path).load()
+        Observation(m.composition, m.log10_conductivity, m.temperature_K, m.censored)
+        for m in source.load()
+        if math.isfinite(m.log10_conductivity)
     ]
 
 

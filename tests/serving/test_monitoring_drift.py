@@ -10,6 +10,7 @@ from test_monitoring_log import REQUEST, prediction
 from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.embedded.build import load_facts
 from ionscout.datasets.errors import BadData
+from ionscout.datasets.sources.user import UserTable
 from ionscout.serving.monitoring.coverage import Observation, Pair, coverage_drift, matched
 from ionscout.serving.monitoring.drift import ReferenceProfile, input_drift
 from ionscout.serving.monitoring.log import PredictionLog, read_log
@@ -130,7 +131,9 @@ def test_the_report_has_both_and_a_page(profile, tmp_path):
         log.write([REQUEST], [prediction(formula)], 20.0)
     csv = tmp_path / "observations.csv"
     csv.write_text("formula,conductivity_S_cm\n" + "".join(f"{f},1e-9\n" for f in sorted(set(FORMULAS))[:30]))
-    found = monitoring_report(list(read_log(tmp_path)), profile, "the bundled crystals", observations_of(csv))
+    found = monitoring_report(
+        list(read_log(tmp_path)), profile, "the bundled crystals", observations_of(UserTable(csv))
+    )
     assert found.inputs.verdict == "ok"
     assert found.coverage.verdict in {"drift", "too few"}
     assert found.as_dict()["drifted"] == (found.coverage.verdict == "drift")

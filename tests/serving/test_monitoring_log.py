@@ -147,7 +147,9 @@ def test_metrics_count_and_name_no_crystal():
     registry = CollectorRegistry()
     monitor = Monitor(Metrics(registry))
     monitor.predicted([REQUEST] * 2, [prediction(), prediction("Li3YCl6", 1e-4, in_domain=False)], 0.1)
-    monitor.observed([Pair(-3, -5, -1, 0.9, -4), Pair(-3, -5, -1, 0.9, -6), Pair(-3, -5, -1, 0.9, -2, censored=True)])
+    monitor.metrics.observed(
+        [Pair(-3, -5, -1, 0.9, -4), Pair(-3, -5, -1, 0.9, -6), Pair(-3, -5, -1, 0.9, -2, censored=True)]
+    )
     text = generate_latest(registry).decode()
     assert 'ionscout_predictions_total{in_domain="false",path="structure"} 1.0' in text
     assert 'ionscout_prediction_elements_total{element="Li"} 2.0' in text

@@ -12,6 +12,7 @@ def watched(tmp_path_factory):
     folder = tmp_path_factory.mktemp("monitoring") / "log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IONSCOUT_MONITORING_LOG_DIR", str(folder))
+        patch.setenv("IONSCOUT_STORE", str(folder.parent / "campaigns.sqlite"))
         try:
             with running_server() as server:
                 yield server, folder
@@ -44,6 +45,20 @@ def test_a_refused_request_is_not_counted(watched):
     before = len(list(folder.glob("*"))), metric(server.url, "ionscout_interval_width_decades_count")
     assert httpx.post(f"{server.url}/predict", json={"formula": "NaCl"}, timeout=60).status_code == 400
     assert (len(list(folder.glob("*"))), metric(server.url, "ionscout_interval_width_decades_count")) == before
+
+
+def test_a_measurement_that_comes_in_is_held_against_its_interval(watched):
+    server, _ = watched
+    post = httpx.Client(base_url=server.url, timeout=60).post
+    post("/campaigns", json={"name": "watch", "hosts": ["Li6PS5Cl"]}).raise_for_status()
+    sent = {"campaign": "watch", "formula": "Li6PS5Cl", "unit": "S/cm", "temperature_K": 298.15}
+    for key, value in (("likely", 2e-3), ("absurd", 1e-14)):
+        for _ in range(2):  # sent twice, it is still one measurement
+            post("/observations", json={**sent, "key": key, "value": value}).raise_for_status()
+    post("/observations", json={"campaign": "watch", "formula": "Li6PS5Cl", "failed": True, "reason": "melted"})
+    assert metric(server.url, 'ionscout_observations_total{inside="true"}') == 1
+    assert metric(server.url, 'ionscout_observations_total{inside="false"}') == 1
+    assert metric(server.url, "ionscout_monitoring_failures_total") == 0
 
 
 def test_a_wrong_setting_stops_the_start_with_one_sentence(monkeypatch):
