@@ -8,6 +8,7 @@ import httpx
 
 from ionscout.datasets.errors import IonscoutError
 from ionscout.serving.campaign_client import CampaignCalls
+from ionscout.serving.dopant_schemas import DopantsAnswer
 from ionscout.serving.problems import MEDIA_TYPE, Problem
 from ionscout.serving.schemas import CrystalRequest, ModelList, Prediction
 from ionscout.serving.screening_schemas import CoatingsAnswer, InterphaseAnswer
@@ -172,6 +173,15 @@ class Client(CampaignCalls):
         """
         body = given({"electrolyte": electrolyte, "cathode": cathode, **options})
         return CoatingsAnswer.model_validate(self._call("POST", "/coatings", body))
+
+    def dopants(self, formula: str | None = None, *, text: str | None = None, **options: Any) -> DopantsAnswer:
+        """Ranked dopants of a host; options as in `DopantsRequest` (elements, cathode, constraints, scan, …).
+
+        Raises:
+            ServiceError, ServiceUnreachable.
+        """
+        body = given({"formula": formula, "text": text, **options})
+        return DopantsAnswer.model_validate(self._call("POST", "/dopants", body))
 
     def models(self) -> ModelList:
         """The models that answer, with their cards."""

@@ -18,6 +18,7 @@ from ionscout.serving.campaign_schemas import (
     StatusRequest,
     SuggestRequest,
 )
+from ionscout.serving.dopant_schemas import DopantsAnswer, DopantsRequest
 from ionscout.serving.problems import MEDIA_TYPE, Problem
 from ionscout.serving.schemas import ModelList, PredictAnswer, PredictRequest
 from ionscout.serving.screening_schemas import (
@@ -98,6 +99,7 @@ _BODIES: dict[str, tuple[type, type]] = {
     "/coatings": (CoatingsRequest, CoatingsAnswer),
     "/stability-map": (StabilityMapRequest, StabilityMapAnswer),
     "/conversion": (ConversionRequest, ConversionAnswer),
+    "/dopants": (DopantsRequest, DopantsAnswer),
     "/campaigns": (CampaignRequest, CampaignAnswer),
     "/campaigns/suggest": (SuggestRequest, BatchAnswer),
     "/campaigns/predict": (CampaignPredictRequest, CampaignPredictAnswer),
@@ -136,6 +138,9 @@ _EXAMPLES: dict[str, Any] = {
     "/coatings": {"sulfide": {"summary": "For a sulfide", "value": {"electrolyte": "Li3PS4", "cathode": "NMC111"}}},
     "/stability-map": {
         "garnet": {"summary": "Li-Ti-O", "value": {"corners": ["Li", "Ti", "O"], "partner": "Li7La3Zr2O12"}}
+    },
+    "/dopants": {
+        "halides": {"summary": "Halides of an argyrodite", "value": {"formula": "Li6PS5Cl", "elements": ["Cl", "Br"]}},
     },
     "/campaigns": {"garnet": {"summary": "Dopants of LLZO", "value": {"name": "garnet", "hosts": ["Li7La3Zr2O12"]}}},
     "/campaigns/suggest": {"five": {"summary": "Five to make", "value": {"campaign": "garnet", "n": 5}}},

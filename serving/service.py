@@ -30,6 +30,7 @@ from ionscout.serving.campaign_schemas import (
     StatusRequest,
     SuggestRequest,
 )
+from ionscout.serving.dopant_schemas import DopantsAnswer, DopantsRequest
 from ionscout.serving.launch import give_up
 from ionscout.serving.limits import LimitsMiddleware
 from ionscout.serving.openapi import completed
@@ -236,6 +237,14 @@ class IonScout:
         from ionscout.serving.screening_answers import answer_conversion
 
         return answer_conversion(ConversionRequest.model_validate(body.root))
+
+    @bentoml.api(route="/dopants")
+    @answers_problems
+    def dopants(self, body: Body, /) -> DopantsAnswer:
+        """Ranked dopants of a host: site, amount, charge compensation, conductivity, stability."""
+        from ionscout.serving.dopant_answers import answer_dopants
+
+        return answer_dopants(DopantsRequest.model_validate(body.root), self.predictor)
 
     @bentoml.api(route="/campaigns")
     @answers_problems

@@ -6,7 +6,18 @@ import sys
 import typer
 
 from ionscout.datasets.errors import IonscoutError
-from ionscout.serving.cli import campaign, data, monitor, predict, screen, screening, serve, thermodynamics, training
+from ionscout.serving.cli import (
+    campaign,
+    data,
+    dopants,
+    monitor,
+    predict,
+    screen,
+    screening,
+    serve,
+    thermodynamics,
+    training,
+)
 
 app = typer.Typer(
     name="ionscout",
@@ -17,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-GROUPS = (predict, thermodynamics, campaign, screen, screening, monitor, data, serve, training)
+GROUPS = (predict, thermodynamics, dopants, campaign, screen, screening, monitor, data, serve, training)
 for group in GROUPS:
     group.register(app)
 

@@ -12,7 +12,7 @@ import typer
 
 from ionscout.datasets.errors import UnknownName
 from ionscout.serving.cli import benchmarks as thermodynamic
-from ionscout.serving.cli import latency, screen
+from ionscout.serving.cli import dopants, latency, screen
 
 Data = Annotated[
     Path | None, typer.Option("--data", help="OBELiX folder, or a CSV of own measurements; default: IONSCOUT_DATA_DIR.")
@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     latency.register(benchmarks)
     screen.register_benchmark(benchmarks)
     thermodynamic.register(benchmarks)
+    dopants.register_benchmark(benchmarks)
     app.add_typer(benchmarks, name="benchmark")
 
 

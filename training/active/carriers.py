@@ -18,6 +18,7 @@ from ionscout.training.active.candidates import Candidate
 from ionscout.training.active.host import LITHIUM, Host
 
 CROWDED = 0.9  # filling of the host's room from which the prior speaks at all
+SOME_ROOM = 0.02  # share of the room that must be free: where no other site exists, there is nothing to order against
 ORDERING = 2.3  # decades between the ordered and the disordered form (1.6e-6 to 3e-4 S/cm)
 ORDERS_AT = 0.885  # filling: 0.4 vacancies per Li7La3Zr2O12
 WIDTH = 0.008  # of the transition: 0.06 lithium per formula unit of a garnet, the spread of the reported limits
@@ -52,8 +53,8 @@ class CarrierPrior:
 
 
 def is_crowded(host: Host) -> bool:
-    """Whether the lithium sub-lattice is so full that vacancies, not lithium, carry."""
-    return host.structure is not None and host.room.filling(host.lithium) >= CROWDED
+    """Whether lithium shares slightly more room than it needs, so that it orders unless vacancies keep it from it."""
+    return host.structure is not None and CROWDED <= host.room.filling(host.lithium) <= 1 - SOME_ROOM
 
 
 def host_prior(host: Host) -> CarrierPrior:
