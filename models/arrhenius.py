@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from scipy.constants import physical_constants
 
 BOLTZMANN = physical_constants["Boltzmann constant in eV/K"][0]  # eV/K
@@ -15,9 +17,9 @@ def activation_energy(log10_conductivity, log10_prefactor):
 
 
 def at_temperature(log10_conductivity, energy, temperature):
-    """log10(σ / S cm⁻¹) at `temperature` (K) from its value at 298.15 K and Ea (eV)."""
+    """log10(σ / S cm⁻¹) at `temperature` (K; number or array) from its value at 298.15 K and Ea (eV)."""
     shift = inverse_temperature_shift(temperature)
-    return log10_conductivity + math.log10(REFERENCE_TEMPERATURE / temperature) - energy * shift
+    return log10_conductivity + np.log10(REFERENCE_TEMPERATURE / temperature) - energy * shift
 
 
 def inverse_temperature_shift(temperature):

@@ -1,35 +1,52 @@
 """Measurements turned into what is fitted: materials, graphs, features and labels, made once and sliced by row."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from ionscout.datasets.graph import CrystalData
-from ionscout.datasets.sources.base import Measurement
+from ionscout.datasets.sources.base import ROOM_TEMPERATURE, Measurement
 from ionscout.datasets.structure import Material
 from ionscout.models import arrhenius
-from ionscout.models.conductivity.inputs import composition_features, crystal_features, graph_of
+from ionscout.models.conductivity.features import Features, features_of
+from ionscout.models.conductivity.inputs import graph_of
+from ionscout.training.folds import publications
+
+USUAL_ENERGY = 0.35  # eV, moves labels measured a few kelvin off room temperature when the paper gives no Ea
+NEAR = 15.0  # K: a usual activation energy then moves a label by 0.3 decades, less than laboratories differ
 
 
 @dataclass(frozen=True)
 class Examples:
-    """n rows. `label` is log10 σ at 298.15 K (the bound where `censored`); `energy` is Ea in eV or NaN.
-
-    `crystal_features` [n, 104] holds NaN where the cell is unknown.
-    """
+    """n rows. `log_conductivity` is log10 σ at the row's own `temperature` (K), the bound where `censored`, NaN where
+    only `energy` (Ea, eV; NaN where unknown) was reported. `bulk` says that the grains' conductivity was."""
 
     measurements: list[Measurement]
     materials: list[Material]
     graphs: list[CrystalData]
-    crystal_features: np.ndarray
-    composition_features: np.ndarray
-    label: np.ndarray
+    features: Features
+    log_conductivity: np.ndarray
+    temperature: np.ndarray
     censored: np.ndarray
     energy: np.ndarray
+    bulk: np.ndarray
 
     def __len__(self) -> int:
         return len(self.materials)
+
+    @property
+    def label(self) -> np.ndarray:
+        """log10 σ at 298.15 K [n]: NaN for rows measured far from it whose paper gives no activation energy."""
+        known = np.isfinite(self.energy)
+        back = arrhenius.at_temperature(0.0, np.where(known, self.energy, USUAL_ENERGY), self.temperature)
+        usable = known | (np.abs(self.temperature - ROOM_TEMPERATURE) <= NEAR)
+        return np.where(usable, self.log_conductivity - back, np.nan)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Number of each row's publication [n]."""
+        return publications(self.measurements)
 
     def rows(self, index: Sequence[int] | np.ndarray) -> "Examples":
         """The rows of an index, in its order."""
@@ -38,6 +55,7 @@ class Examples:
             [self.measurements[i] for i in picked],
             [self.materials[i] for i in picked],
             [self.graphs[i] for i in picked],
+            self.features.rows(picked),
             *(array[picked] for array in self._arrays()),
         )
 
@@ -50,44 +68,44 @@ class Examples:
             self.measurements + other.measurements,
             self.materials + other.materials,
             self.graphs + other.graphs,
+            self.features.joined(other.features),
             *arrays,
         )
 
+    def labelled(self) -> "Examples":
+        """The rows with a label at 298.15 K: what the networks learn from."""
+        return self.rows(np.flatnonzero(np.isfinite(self.label)))
+
     def _arrays(self) -> tuple[np.ndarray, ...]:
-        return self.crystal_features, self.composition_features, self.label, self.censored, self.energy
+        return tuple(getattr(self, f.name) for f in fields(self) if f.name not in _OBJECTS)
 
 
-USUAL_ENERGY = 0.35  # eV, moves labels measured a few kelvin off room temperature when the paper gives no Ea
+_OBJECTS = ("measurements", "materials", "graphs", "features")
 
 
 def make_examples(measurements: Sequence[Measurement], cutoff: float) -> Examples:
-    """Prepare measurements near room temperature for fitting."""
+    """Prepare measurements for fitting."""
     materials = [m.material() for m in measurements]
-    graphs = [graph_of(m.composition, m.structure, cutoff) for m in materials]
-    features = [np.full(104, np.nan) if m.cell is None else crystal_features(m.composition, m.cell) for m in materials]
     energy = np.array([np.nan if m.activation_energy_eV is None else m.activation_energy_eV for m in measurements])
     return Examples(
         list(measurements),
         materials,
-        graphs,
-        np.stack(features),
-        np.stack([composition_features(m.composition) for m in materials]),
-        np.array([_at_room_temperature(m) for m in measurements]),
+        [graph_of(m.composition, m.structure, cutoff) for m in materials],
+        features_of(materials),
+        np.array([m.log10_conductivity for m in measurements]),
+        np.array([m.temperature_K for m in measurements]),
         np.array([m.censored for m in measurements]),
         energy,
+        np.array([m.kind == "bulk" for m in measurements]),
     )
+
+
+def seen_as(examples: Examples, materials: Sequence[Material], cutoff: float) -> Examples:
+    """The same measurements with other knowledge of each material: a formula alone, or a borrowed cell."""
+    graphs = [graph_of(m.composition, m.structure, cutoff) for m in materials]
+    return replace(examples, materials=list(materials), graphs=graphs, features=features_of(materials))
 
 
 def formula_only(examples: Examples, cutoff: float) -> Examples:
     """The same rows with structure and cell forgotten: what a user who has only a formula would ask."""
-    materials = [replace(m, structure=None, cell=None) for m in examples.materials]
-    graphs = [graph_of(m.composition, None, cutoff) for m in materials]
-    return replace(
-        examples, materials=materials, graphs=graphs, crystal_features=np.full_like(examples.crystal_features, np.nan)
-    )
-
-
-def _at_room_temperature(m: Measurement) -> float:
-    energy = USUAL_ENERGY if m.activation_energy_eV is None else m.activation_energy_eV
-    back = arrhenius.at_temperature(0.0, energy, m.temperature_K)
-    return m.log10_conductivity - back
+    return seen_as(examples, [replace(m, structure=None, cell=None) for m in examples.materials], cutoff)
