@@ -9,7 +9,7 @@ import torch
 
 from ionscout.datasets.errors import BadData, IonscoutError, UnreadableStructure
 from ionscout.datasets.structure import Format, Material, parse_material
-from ionscout.models.thermo.equilibrium import Product
+from ionscout.models.thermo.equilibrium import Product, forget_systems
 from ionscout.models.thermo.interphase import lithium_interphase
 from ionscout.models.thermo.practical import practical_window
 from ionscout.models.thermo.window import window
@@ -80,7 +80,12 @@ class Scorer:
             )
 
     def score(self, shard: Shard) -> bytes:
-        """Lines of one shard in the order of its rows (see `records`)."""
+        """Lines of one shard in the order of its rows (see `records`).
+
+        A shard's bytes are a function of the shard alone: what this process solved before is forgotten, because
+        the state of a linear program can tip a number that lies exactly between two roundings.
+        """
+        forget_systems()
         return ("\n".join(encode(self.records(shard.rows), self._columns)) + "\n").encode()
 
     def records(self, rows: Sequence[Row]) -> list[Record | BadRow]:

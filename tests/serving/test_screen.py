@@ -53,6 +53,13 @@ def test_neither_order_nor_batches_change_an_answer(scorer, answers, order, size
         assert scorer.records(batch) == [answers[row.id] for row in batch]
 
 
+def test_the_bytes_of_a_shard_do_not_depend_on_what_came_before(scorer):
+    one, two = (Shard(k, tuple(mixed_rows()[6 * k : 6 * k + 6])) for k in (0, 1))
+    first = scorer.score(one)
+    scorer.score(two)
+    assert scorer.score(one) == first
+
+
 def test_answers_are_those_of_predict(scorer, answers):
     from ionscout.serving.answers import ThermodynamicsChoice, load_predictor
 
