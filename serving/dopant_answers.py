@@ -117,9 +117,10 @@ def scan_answer(host: Host, text: str, hull: Hull, predictor: ConductivityPredic
     match = _SCAN.match(text)
     if match is None or not all(Element.is_valid_symbol(symbol) for symbol in match.group(1, 2)):
         raise InvalidInput(f"'{text}' is no substitution; write the host's element and the dopant, such as Cl:Br.")
-    replaced, dopant = match[1], _scanned_ion(host, match[1], match[2], match[3], hull)
+    replaced = match[1]
     if replaced not in host.states:
         raise InvalidInput(f"{host.formula} holds no {replaced}; name one of its elements.")
+    dopant = _scanned_ion(host, replaced, match[2], match[3], hull)
     most = host.sublattice(replaced).amount
     amounts = [float(x) for x in np.linspace(0, most, SCAN_POINTS)[1:]]
     line = scan(host, dopant, replaced, amounts, hull)

@@ -20,6 +20,9 @@ from ionscout.training.active.lithium_sites import LithiumRoom, lithium_room
 from ionscout.training.active.oxidation import oxidation_states
 
 LITHIUM = "Li"
+# Placement mismatch per atom up to which a lent crystal counts as the formula's own family: relatives have up to 0.05;
+# LiFePO4 on the sites of a NASICON, which it is not, has 0.07.
+RELATIVE = 0.06
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def _lent(
     """A structure for a bare formula from a relative's crystal, its cell, and a note."""
     candidates = embedded_templates() if templates is None else templates
     found = complete(composition, candidates, top=5)
-    whole = [c for c in found if c.unplaced <= COMPLETE]
+    whole = [c for c in found if c.unplaced <= COMPLETE and c.mismatch <= RELATIVE]
     if not whole:
         return None, None, "No crystal like it is known here: sites are judged by usual coordination numbers alone."
     # Of polymorphs that fit alike, the disordered one of high symmetry is the conductor.
