@@ -35,7 +35,7 @@ def expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: float) -
     """
     gain = mean - best
     safe = np.where(deviation > 0, deviation, 1.0)
-    u = gain / safe
+    u = np.clip(gain / safe, -1e3, 1e3)  # squares inside; beyond ±40 nothing changes any more
     return np.where(deviation > 0, gain * norm.cdf(u) + safe * norm.pdf(u), np.maximum(gain, 0.0))
 
 
