@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ionscout.serving.cli.inputs import Json, progress_bar
+from ionscout.serving.cli.inputs import Json, Plot, progress_bar
 
 Reference = Annotated[Path, typer.Option("--reference", help="CSV of published values.")]
 HullOption = Annotated[
@@ -22,6 +22,7 @@ def register(benchmarks: typer.Typer) -> None:
     benchmarks.command("interphase")(interphase)
     benchmarks.command("speed")(speed)
     benchmarks.command("fast-update")(fast_update)
+    benchmarks.command("active-learning")(active_learning)
 
 
 def windows(reference: Reference, hull: HullOption = None, output: Reports = None, as_json: Json = False) -> None:
@@ -76,6 +77,26 @@ def fast_update(output: Reports = None, as_json: Json = False) -> None:
     with progress_bar("Forests", as_json) as step:
         gains = run(progress=step)
     _report("fast_update", "mp-2019", as_dict(gains), markdown(gains), output, as_json)
+
+
+def active_learning(
+    data: Annotated[Path | None, typer.Option("--data", help="OBELiX folder; default: IONSCOUT_DATA_DIR.")] = None,
+    seeds: Annotated[int, typer.Option(help="Campaigns of each strategy in each pool.")] = 20,
+    output: Reports = None,
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
+    """Measurements that the campaign loop saves against random choice, cold and warm; about ten minutes."""
+    from ionscout.serving.acquisition_figure import acquisition_figure
+    from ionscout.training.benchmarks.active_learning import run
+    from ionscout.training.benchmarks.active_learning_page import SHOWN, markdown
+
+    with progress_bar("Playing campaigns", as_json) as step:
+        result = run(data, seeds, on_step=step)
+    if plot is not None:
+        curves = {name: result.curves[name] for name in SHOWN}
+        acquisition_figure(curves, plot, "Cold campaigns on OBELiX", chance=result.random_hits["cold"])
+    _report("active_learning", "mp-2019", result.as_dict(), markdown(result), output, as_json)
 
 
 def _report(name: str, hull: str, report: dict[str, Any], page: str, folder: Path | None, as_json: bool) -> None:
