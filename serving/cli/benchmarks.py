@@ -22,6 +22,7 @@ def register(benchmarks: typer.Typer) -> None:
     benchmarks.command("interphase")(interphase)
     benchmarks.command("speed")(speed)
     benchmarks.command("fast-update")(fast_update)
+    benchmarks.command("campaign")(campaign)
     benchmarks.command("active-learning")(active_learning)
 
 
@@ -97,6 +98,22 @@ def active_learning(
         curves = {name: result.curves[name] for name in SHOWN}
         acquisition_figure(curves, plot, "Cold campaigns on OBELiX", chance=result.random_hits["cold"])
     _report("active_learning", "mp-2019", result.as_dict(), markdown(result), output, as_json)
+
+
+def campaign(
+    rounds: Annotated[int, typer.Option(min=1, help="Batches.")] = 3,
+    per_round: Annotated[int, typer.Option("-n", "--number", min=1, max=96, help="Suggestions in one.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of the split and the suggestions.")] = 0,
+    output: Reports = None,
+    as_json: Json = False,
+) -> None:
+    """Rehearse a campaign over HTTP with measurements that the model has not seen; logged in MLflow."""
+    from ionscout.serving.campaign_rehearsal import run
+    from ionscout.serving.campaign_rehearsal_page import as_dict, markdown
+
+    with progress_bar("Rounds", as_json) as step:
+        found = run(rounds, per_round, seed, on_round=lambda done: step(done, rounds))
+    _report("campaign", "mp-2019", as_dict(found), markdown(found), output, as_json)
 
 
 def _report(name: str, hull: str, report: dict[str, Any], page: str, folder: Path | None, as_json: bool) -> None:

@@ -1,0 +1,95 @@
+"""The rehearsed campaign, with a model and a laboratory whose disagreement is known."""
+
+import math
+
+import pytest
+from pymatgen.core import Composition
+
+from ionscout.datasets.observations.store import ObservationStore
+from ionscout.datasets.settings import settings
+from ionscout.datasets.sources.base import Measurement
+from ionscout.models.conductivity.predictor import ConductivityPrediction
+from ionscout.serving import campaign_answers as answers
+from ionscout.serving import campaign_schemas as schemas
+from ionscout.serving.campaign_client import CampaignCalls
+from ionscout.serving.campaign_rehearsal import rehearse
+from ionscout.serving.campaign_rehearsal_page import logged, markdown
+from ionscout.training.active.advisor import Advisor
+
+OFFSET = 1.0  # decades by which the laboratory's samples conduct better than the model thinks
+
+
+class Flat:
+    version = "flat"
+
+    def predict(self, materials, temperature_K=298.15):
+        return [
+            ConductivityPrediction(1e-6, 1e-8, 1e-4, 0.9, temperature_K, 0.3, 0.1, True, "composition", "flat", "flat")
+            for _ in materials
+        ]
+
+
+class Direct(CampaignCalls):
+    """The client without a server between it and the answers."""
+
+    def __init__(self, store):
+        self.store, self.advisor = store, Advisor(Flat())
+
+    def _call(self, method, route, body=None):
+        asked, answer, *rest = {
+            "/campaigns": (schemas.CampaignRequest, answers.answer_new),
+            "/campaigns/suggest": (schemas.SuggestRequest, answers.answer_suggest, self.advisor),
+            "/campaigns/predict": (schemas.CampaignPredictRequest, answers.answer_predict, Flat()),
+            "/observations": (schemas.ObservationRequest, answers.answer_observe),
+        }[route]
+        return answer(asked.model_validate(body), self.store, *rest).model_dump(mode="json")
+
+
+@pytest.fixture
+def rows():
+    compositions = [
+        Composition(f"Li{7 - x / 10:g}La3Zr{2 - x / 10:g}{dopant}{x / 10:g}O12")
+        for dopant in ("Ta", "Nb")
+        for x in range(1, 20)
+    ]
+    return [
+        Measurement(str(i), c.formula.replace(" ", ""), c, None, -6 + OFFSET, source="lab")
+        for i, c in enumerate(compositions)
+    ]
+
+
+@pytest.fixture
+def rehearsal(rows, tmp_path):
+    store = ObservationStore(str(tmp_path / "store.sqlite"))
+    yield rehearse(Direct(store), rows, "rehearsal", rounds=3, per_round=4, seed=1)
+    store.close()
+
+
+def test_what_the_laboratory_finds_helps_where_nobody_measured(rehearsal):
+    errors = [one.error for one in rehearsal.rounds]
+    assert errors[0] == pytest.approx(OFFSET)
+    assert errors[0] > errors[1] > errors[2] > errors[3]
+    assert errors[3] < 0.3 * OFFSET
+    assert [one.observations for one in rehearsal.rounds] == [0, 4, 8, 12]
+    assert rehearsal.rounds[-1].narrower == 1.0
+    assert rehearsal.rounds[-1].width < rehearsal.rounds[0].width
+    assert rehearsal.rounds[-1].best == pytest.approx(-5)
+    assert rehearsal.pool + rehearsal.held_out == 38
+
+
+def test_every_round_is_in_the_record(rehearsal, rows, tmp_path, monkeypatch):
+    import mlflow
+
+    monkeypatch.setenv("IONSCOUT_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    settings.cache_clear()
+    try:
+        number = logged(rehearsal, rows, "rehearsal")
+        history = mlflow.MlflowClient().get_metric_history(number, "error")
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+    assert [point.value for point in history] == [one.error for one in rehearsal.rounds]
+    page = markdown(rehearsal)
+    assert page.count("\n| ") == 1 + len(rehearsal.rounds)
+    assert not math.isnan(rehearsal.rounds[-1].near_error)
