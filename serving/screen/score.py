@@ -9,6 +9,7 @@ import torch
 
 from ionscout.datasets.errors import BadData, IonscoutError, UnreadableStructure
 from ionscout.datasets.structure import Format, Material, parse_material
+from ionscout.models.energy import load_predictor as load_energy_predictor
 from ionscout.models.thermo.equilibrium import Product, forget_systems
 from ionscout.models.thermo.interphase import lithium_interphase
 from ionscout.models.thermo.practical import practical_window
@@ -16,6 +17,7 @@ from ionscout.models.thermo.window import window
 from ionscout.serving.answers import ThermodynamicsChoice, answer, load_predictor
 from ionscout.serving.schemas import Prediction
 from ionscout.serving.screen.options import Identity, ScreenOptions
+from ionscout.serving.screen.precision import in_double_precision
 from ionscout.serving.screen.records import BadRow, Record, columns, decimal, encode, is_finite, significant
 from ionscout.serving.screen.rows import Row, Shard
 from ionscout.serving.thermo_inputs import hull_named
@@ -23,23 +25,6 @@ from ionscout.serving.thermo_inputs import hull_named
 BATCH = 64  # materials per call of the network
 NO_THERMODYNAMICS = ThermodynamicsChoice(wanted=False)
 logger = logging.getLogger("ionscout.serving")
-
-
-class DoublePrecision:
-    """An ensemble that computes in double precision.
-
-    In single precision a prediction moves by 3e-6 (relative) with the batch it stands in, which shows in the fourth
-    digit of one row in some hundred; in double by 6e-15. It costs 15 % of the time of a crystal.
-    """
-
-    def __init__(self, ensemble: Any) -> None:
-        self._ensemble = ensemble.double()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._ensemble, name)
-
-    def predict(self, graphs: Sequence[Any]) -> Any:
-        return self._ensemble.predict([graph.apply(_doubled) for graph in graphs])
 
 
 @dataclass(frozen=True)
@@ -66,8 +51,8 @@ class Scorer:
         self.options = options
         self._columns = columns(options)
         self._predictor = load_predictor() if options.wants("conductivity") else None
-        if self._predictor is not None and isinstance(self._predictor.ensemble, torch.nn.Module):
-            self._predictor.ensemble = cast(Any, DoublePrecision(self._predictor.ensemble))
+        if self._predictor is not None:
+            in_double_precision(self._predictor, load_energy_predictor())
         self._hull = hull_named(options.hull) if options.thermodynamic else None
         self.identity = Identity(
             "" if self._predictor is None else f"conductivity {self._predictor.version}",
@@ -249,7 +234,3 @@ def _collect(
 def _defect(row: Row, error: Exception) -> BadRow:
     reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     return BadRow(row.number, row.id, "Defect of ionscout", f"{reason}; report it with this row.")
-
-
-def _doubled(value: Any) -> Any:
-    return value.double() if torch.is_tensor(value) and value.is_floating_point() else value
