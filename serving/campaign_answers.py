@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from ionscout.training.active.update import Predictor
 
 
+PATIENCE = 45.0  # seconds; less than the 60 after which the service answers 503 by itself
+
+
 def store(url: str | None = None) -> ObservationStore:
     """The store at an address, opened once; None: the default one.
 
@@ -188,7 +191,7 @@ def conductivity_of(found: "ConductivityPrediction") -> Conductivity:
 
 @lru_cache(maxsize=2)
 def default_suggester(predictor: "ConductivityPredictor") -> Suggester:
-    """What chooses candidates with a predictor; one for each, as it keeps what it has computed."""
+    """What chooses candidates for the service; one for each predictor, as it keeps what it has computed."""
     from ionscout.training.active.advisor import Advisor
 
-    return Advisor(predictor)
+    return Advisor(predictor, PATIENCE)

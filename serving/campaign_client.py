@@ -1,7 +1,10 @@
 """Campaigns over HTTP, for the Python client."""
 
+import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
+from ionscout.datasets.errors import IonscoutError
 from ionscout.serving.campaign_schemas import (
     BatchAnswer,
     CampaignAnswer,
@@ -11,6 +14,9 @@ from ionscout.serving.campaign_schemas import (
     StatusAnswer,
     StatusAnswers,
 )
+
+STILL_COMPUTING = "Still computing"  # title of the problem
+PAUSE = 2.0  # s
 
 
 class CampaignCalls:
@@ -29,10 +35,21 @@ class CampaignCalls:
             self._call("POST", "/campaigns", {"name": name, "hosts": hosts, **options})
         )
 
-    def suggest(self, campaign: str, n: int = 5, key: str | None = None) -> BatchAnswer:
-        """The next batch; the same key again gives the batch stored first."""
-        body = {"campaign": campaign, "n": n, "key": key}
-        return BatchAnswer.model_validate(self._call("POST", "/campaigns/suggest", body))
+    def suggest(self, campaign: str, n: int = 5, key: str | None = None, wait: float = 300.0) -> BatchAnswer:
+        """The next batch; the same key again gives the batch stored first.
+
+        Args:
+            wait: seconds to go on asking while the service judges the candidates of a new host.
+        """
+        body = {"campaign": campaign, "n": n, "key": key or str(uuid.uuid4())}
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                return BatchAnswer.model_validate(self._call("POST", "/campaigns/suggest", body))
+            except IonscoutError as error:
+                if error.title != STILL_COMPUTING or time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE)
 
     def observe(
         self, campaign: str, formula: str | None = None, *, key: str | None = None, **result: Any

@@ -86,13 +86,13 @@ def suggest(
     from ionscout.serving.campaign_inputs import asked
     from ionscout.serving.campaign_schemas import SuggestRequest
     from ionscout.serving.cli.campaign_tables import print_batch
+    from ionscout.training.active.advisor import Advisor
 
     request, where = asked(SuggestRequest, campaign=name, n=n, key=key), answers.store(store)
     where.campaign(name)  # an unknown name is said before the model is loaded
     console = Console(stderr=True, quiet=as_json or not Console(stderr=True).is_terminal)
     with console.status("Predicting the candidates"):
-        suggester = answers.default_suggester(load_predictor())
-        answer = answers.answer_suggest(request, where, suggester)
+        answer = answers.answer_suggest(request, where, Advisor(load_predictor()))
     if as_json:
         return print_json(answer)
     print_batch(answer)

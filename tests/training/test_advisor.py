@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from ionscout.datasets.observations.checking import Report
 from ionscout.datasets.observations.records import BadCampaign, Constraint, NewCampaign, Objective
 from ionscout.datasets.observations.store import ObservationStore
 from ionscout.models.conductivity.predictor import ConductivityPrediction
-from ionscout.training.active.advisor import Advisor, shortlist
+from ionscout.training.active.advisor import Advisor, StillComputing, failure_cost, shortlist
 from ionscout.training.active.advisor_options import AdvisorOptions, default_objectives, goal_of
 from ionscout.training.active.campaign import NothingLeft, suggest
 from ionscout.training.active.ranking import OBJECTIVES
@@ -179,3 +180,53 @@ def test_the_shortlist_keeps_what_may_be_good(store):
         >= max(math.log10(c.prediction.conductivity) for c in pool if c not in kept) - 1e-9
     )
     assert np.all([c in pool for c in kept])
+
+
+def test_neighbours_of_a_failed_synthesis_are_put_off(store):
+    garnets = [parse_formula(f"Li{7 - x}La3Zr{2 - x}Ta{x}O12") for x in (0.2, 0.3, 1.5)]
+    cost = failure_cost(garnets, [garnets[0]])
+    assert cost[0] == pytest.approx(1.0)
+    assert cost[0] > cost[1] > cost[2]
+    assert cost[2] < 0.05
+    assert not failure_cost(garnets, []).any()
+    store.create(listed(options={"candidates": [*POOL, "Li6.1PS5.1Cl0.9"], "dial": 0.0, "diversity": 0.0}))
+    store.observe("c", Report("Li6PS5Cl", failed=True, reason="melted"))
+    found = suggest(store, Advisor(ByAnion()), "c", 10).suggestions
+    near = next(s for s in found if parse_formula(s.formula).almost_equals(parse_formula("Li6.1PS5.1Cl0.9")))
+    assert "failed synthesis nearby" in near.explanation
+    assert near.rank > 1
+
+
+def test_a_long_computation_is_said_and_its_result_kept(store, monkeypatch):
+    from ionscout.training.active import advisor as module
+
+    go, model = Event(), ByAnion()
+    advisor = Advisor(model, patience=0.05)
+    original = module.listed_pool
+    monkeypatch.setattr(module, "listed_pool", lambda *args: go.wait(10) and original(*args))
+    store.create(listed())
+    for _ in range(2):
+        with pytest.raises(StillComputing, match="ask again"):
+            suggest(store, advisor, "c", 2)
+    assert store.suggestions("c") == []
+    go.set()
+    advisor.patience = 10
+    assert len(suggest(store, advisor, "c", 2).suggestions) == 2
+    assert model.asked == len(POOL)  # computed once
+
+
+def test_what_failed_is_tried_again(store, monkeypatch):
+    from ionscout.datasets.errors import DataUnavailable
+    from ionscout.training.active import advisor as module
+
+    advisor, original = Advisor(ByAnion()), module.listed_pool
+
+    def broken(*args):
+        raise DataUnavailable("The hull is away.")
+
+    monkeypatch.setattr(module, "listed_pool", broken)
+    store.create(listed())
+    with pytest.raises(DataUnavailable):
+        suggest(store, advisor, "c", 2)
+    monkeypatch.setattr(module, "listed_pool", original)
+    assert len(suggest(store, advisor, "c", 2).suggestions) == 2
