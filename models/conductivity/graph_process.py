@@ -8,6 +8,7 @@ through both and through their space group, so that 1,000 labels only have to sa
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -27,6 +28,9 @@ SYMMETRY_SIZE = len(SYSTEM_ENDS) + len(CENTRINGS) + 1
 FLAT = 1e-3  # added to a standard deviation: a feature that hardly varies is not blown up
 
 
+Length = Annotated[float, Field(gt=0)]
+
+
 class KernelConfig(BaseModel):
     """Shares of the three terms, and how fast each factor forgets. Chosen once on grouped folds.
 
@@ -40,7 +44,7 @@ class KernelConfig(BaseModel):
     composition_symmetry: float = Field(2.0, ge=0, description="Share of composition × space group.")
     symmetry_crystal: float = Field(4.0, ge=0, description="Share of space group × site environments.")
     noise: float = Field(0.54, gt=0, description="Variance of a label on the scale of the shares.")
-    inverse_lengths: tuple[float, float, float, float, float] = Field(
+    lengths: tuple[Length, Length, Length, Length, Length] = Field(
         (1.3, 1.25, 0.85, 1.1, 0.8),
         description="Of composition; composition and symmetry in the second term; symmetry and crystal in the third.",
     )
@@ -143,17 +147,17 @@ class GraphProcess(nn.Module):
         c = self.config
         composition, symmetry, crystal = (_distance(a[k], b[k]) for k in (0, 1, 3))
         both = a[2][:, None] * b[2]
-        first, second, group, third, site = c.inverse_lengths
+        first, second, group, third, site = c.lengths
         return (
-            c.composition * _matern(composition * first)
-            + c.composition_symmetry * both * _matern(composition * second) * _matern(symmetry * group)
-            + c.symmetry_crystal * both * a[4][:, None] * b[4] * _matern(symmetry * third) * _matern(crystal * site)
+            c.composition * _matern(composition / first)
+            + c.composition_symmetry * both * _matern(composition / second) * _matern(symmetry / group)
+            + c.symmetry_crystal * both * a[4][:, None] * b[4] * _matern(symmetry / third) * _matern(crystal / site)
         )
 
     def _prior(self, inputs: ProcessInputs) -> Tensor:
         c, group = self.config, torch.as_tensor(inputs.symmetry_known, dtype=torch.float64)
         crystal = group * torch.as_tensor(inputs.crystal_known, dtype=torch.float64)
-        return c.composition + c.composition_symmetry * group + c.symmetry_crystal * crystal
+        return c.composition + c.composition_symmetry / group + c.symmetry_crystal * crystal
 
     def _training(self) -> tuple[Tensor, ...]:
         return self.composition, self.symmetry, self.symmetry_known, self.crystal, self.crystal_known
