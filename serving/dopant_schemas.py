@@ -126,6 +126,20 @@ class Scan(BaseModel):
     note: str = Field(description="What the curve says, in words.")
 
 
+class DefectItem(BaseModel):
+    """One ion on one site, by the interatomic potential beside the fast energy."""
+
+    dopant: str
+    state: float
+    site: str
+    relative: float | None = Field(description="eV per dopant above its best site, by the potential; null: no salt.")
+    reaction: float | None = Field(description="eV per dopant from the simple salts; null where one is missing.")
+    fast: float = Field(description="Fast placement energy, eV, above the lowest of these sites.")
+    atoms: int = Field(description="In the ordered cell.")
+    converged: bool
+    potential: str
+
+
 class DopantsAnswer(BaseModel):
     """Ranked dopants of one host."""
 
@@ -140,6 +154,7 @@ class DopantsAnswer(BaseModel):
         description="All scored candidates: formula, expected log10 S/cm, reaction with lithium, on the Pareto front."
     )
     scan: Scan | None = None
+    defects: list[DefectItem] = []
     weights: dict[str, float]
     temperature_K: float
     model: str = Field(description="Version of the conductivity model.")

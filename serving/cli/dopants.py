@@ -92,7 +92,7 @@ def dopants(
         from ionscout.serving.dopant_defects import add_defects
 
         with progress_bar("Defect energies", as_json) as step:
-            answer = add_defects(answer, material, chosen, defects, step)
+            answer = add_defects(answer, material, chosen, defects, progress=step)
     if as_json:
         from ionscout.serving.cli.thermodynamics import print_json
 
@@ -181,6 +181,13 @@ def _print(answer: "DopantsAnswer") -> None:
     if not console.is_terminal:
         console.width = 190  # a file or pipe has no width of its own
     console.print(table)
+    for defect in answer.defects:
+        by_potential = "no salt to compare with" if defect.relative is None else f"{defect.relative:+.2f} eV"
+        console.print(
+            f"{defect.dopant}{defect.state:+g} on {defect.site}: {by_potential} by {defect.potential}, "
+            f"{defect.fast:+.2f} eV by the fast score, above the best site",
+            markup=False, highlight=False,
+        )  # fmt: skip
     lines = [
         f"{answer.candidates:,} candidates, {answer.scored} of them scored in full; * on the Pareto front, ! toxic. "
         f"Undoped host: {answer.host_conductivity:.1e} by the model, {answer.host_expected:.1e} expected. "
