@@ -1,6 +1,7 @@
 """Small inputs and an engine without processes, for tests of `ionscout screen`."""
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ionscout.serving.screen.options import Identity, ScreenOptions
 from ionscout.serving.screen.rows import Row, Shard
 from ionscout.serving.screen.score import Scorer
 
+COMMAND = [sys.executable, "-W", "ignore", "-c", "from ionscout.serving.cli import main; main()", "screen"]
 HULL = "learned"  # there without any data directory
 CRYSTALS = ("licl", "li2s", "li3n", "lgps", "llto_cubic")
 FORMULAS = (

@@ -1,7 +1,9 @@
 """`ionscout screen --engine ray` on a local cluster; needs the extra `ionscout[ray]`."""
 
+import subprocess
+
 import pytest
-from screens import FORMULAS, HULL, in_process, write_lines
+from screens import COMMAND, FORMULAS, HULL, in_process, write_lines
 
 from ionscout.datasets.errors import BadData
 from ionscout.serving.screen import ScreenOptions, screen
@@ -42,3 +44,27 @@ def test_an_input_that_breaks_half_way_is_reported(engine):
 
     with pytest.raises(BadData, match="archive is damaged"):
         list(engine.score(rows(), engine.identify()))
+
+
+def test_a_cluster_at_an_address_does_the_same(tmp_path, monkeypatch):
+    from ray.cluster_utils import Cluster
+
+    source = write_lines(tmp_path / "in.jsonl", [{"id": f, "formula": f} for f in FORMULAS[:5]])
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100_000_000},
+    )
+    try:
+        options = ["--predictions", "stability", "--hull", HULL, "--workers", "1", "--engine", "ray"]
+        done = subprocess.run(
+            [*COMMAND, source, tmp_path / "ray.jsonl", *options, "--ray-address", cluster.address],
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert done.returncode == 0, done.stderr
+    finally:
+        cluster.shutdown()
+    in_process(monkeypatch)
+    screen(source, tmp_path / "local.jsonl", ScreenOptions(("stability",), hull=HULL))
+    assert (tmp_path / "ray.jsonl").read_bytes() == (tmp_path / "local.jsonl").read_bytes()

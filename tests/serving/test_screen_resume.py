@@ -3,12 +3,11 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import psutil
 import pytest
-from screens import FORMULAS, HULL, in_process, read_lines, write_lines
+from screens import COMMAND, FORMULAS, HULL, in_process, read_lines, write_lines
 
 from ionscout.datasets.errors import BadData
 from ionscout.serving.screen import ScreenOptions, screen
@@ -16,7 +15,6 @@ from ionscout.serving.screen.options import ScreenStopped
 from ionscout.serving.screen.store import Store
 
 STABILITY = ScreenOptions(("stability",), hull=HULL, shard_rows=5)
-COMMAND = [sys.executable, "-W", "ignore", "-c", "from ionscout.serving.cli import main; main()", "screen"]
 
 
 class Killed(BaseException):

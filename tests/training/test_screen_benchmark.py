@@ -1,6 +1,7 @@
 """The screening benchmark: honest rows, and a page whose numbers are those of its report."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,41 @@ def test_the_page_says_whether_the_bar_was_reached():
     assert "(the bar of 90% is missed)" in markdown(good | {"efficiency": 0.5}, "command")
     assert "a defect" in markdown(good | {"killed_and_resumed_identical": False}, "command")
     assert "| 1 process |" in section(good)
+
+
+STUB = """
+import hashlib, json, sys, time
+from pathlib import Path
+source, output = map(Path, sys.argv[1:3])
+held = bytearray(30_000_000 * int(sys.argv[sys.argv.index("--workers") + 1]))
+time.sleep(1.2)
+content = source.read_bytes()
+output.write_bytes(content)
+manifest = {"predictions": ["stability"], "model": "", "hull": "stub"}
+output.with_name(output.name + ".manifest.json").write_text(json.dumps({"manifest": manifest}))
+rows = content.count(b"\\n")
+print(json.dumps({"rows": rows, "output_sha256": hashlib.sha256(content).hexdigest()}))
+"""
+
+
+def test_the_command_is_measured_from_outside(monkeypatch, tmp_path):
+    from ionscout.training.benchmarks import screen
+
+    monkeypatch.setattr(screen, "_http", lambda url, formulas: report()["http"])
+    steps = []
+    found = screen.run([sys.executable, "-c", STUB], "", 100, ray=False, advance=lambda *step: steps.append(step))
+    assert steps == [(k, 7) for k in range(1, 8)]
+    assert [run["rows"] for run in found["runs"]] == [100, 100, 10, 10, 10]
+    assert found["identical_bytes"]
+    assert found["killed_and_resumed_identical"]
+    one, two = found["runs"][:2]
+    assert one["seconds"] > 1.2
+    assert two["peak_MB"] > one["peak_MB"] > 20
+    assert found["hull"] == "stub"
+    assert markdown(found, "command")
+    failing = [sys.executable, "-c", "import sys; sys.exit('no room')"]
+    with pytest.raises(RuntimeError, match="no room"):
+        screen.run(failing, "", 100, ray=False)
 
 
 def test_deploy_readme_says_what_the_report_says():
