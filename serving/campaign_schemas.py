@@ -225,12 +225,16 @@ class StepAnswer(Told):
     """One observation in the history."""
 
     observation: int
+    batch: int
     formula: str
     conductivity: float | None
     censored: bool
     failed: bool
     temperature_K: float
     received: datetime
+    predicted: float | None = Field(description="By the suggestion that it answers, before the measurement, S/cm.")
+    lower: float | None
+    upper: float | None
     best: float | None = Field(description="Highest conductivity so far, S/cm.")
 
 

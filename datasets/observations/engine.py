@@ -72,7 +72,7 @@ def open_engine(url: sa.URL) -> sa.Engine:
 
 @contextlib.contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction that sees one state of the store.
+    """A transaction that only reads.
 
     Raises:
         DataUnavailable, BadData.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionscout.serving.cli.inputs import Json
+from ionscout.serving.cli.inputs import Json, Plot
 from ionscout.serving.cli.thermodynamics import print_json
 
 if TYPE_CHECKING:
@@ -172,16 +172,24 @@ def predict(
 
 def status(
     name: Annotated[str | None, typer.Argument(help="Name of the campaign; all when left out.")] = None,
+    plot: Plot = None,
     store: Store = None,
     as_json: Json = False,
 ) -> None:
-    """Rounds, counts, the best so far, and the suggestions that nobody has answered."""
+    """Rounds, counts, the best so far, and the suggestions that nobody has answered; the figure shows one campaign."""
+    from ionscout.datasets.observations.records import BadCampaign
     from ionscout.serving import campaign_answers as answers
     from ionscout.serving.campaign_schemas import StatusRequest
     from ionscout.serving.cli.campaign_tables import print_status
 
     where = answers.store(store)
     answer = answers.answer_status(StatusRequest(campaign=name), where)
+    if plot is not None:
+        from ionscout.serving.campaign_figure import history_figure
+
+        if name is None or not answer.campaigns[0].history:
+            raise BadCampaign("A figure shows the observations of one campaign; name one that has some.")
+        history_figure(answer.campaigns[0], plot)
     if as_json:
         return print_json(answer)
     print_status(answer, str(where))

@@ -93,3 +93,20 @@ def test_every_round_is_in_the_record(rehearsal, rows, tmp_path, monkeypatch):
     page = markdown(rehearsal)
     assert page.count("\n| ") == 1 + len(rehearsal.rounds)
     assert not math.isnan(rehearsal.rounds[-1].near_error)
+
+
+def test_the_history_is_drawn(rows, tmp_path):
+    from ionscout.serving.campaign_figure import history_figure
+
+    store = ObservationStore(str(tmp_path / "store.sqlite"))
+    client = Direct(store)
+    rehearse(client, rows, "drawn", rounds=2, per_round=3)
+    client.observe("drawn", rows[0].formula, failed=True, reason="melted")
+    client.observe("drawn", rows[1].formula, value=1e-9, unit="S/cm", censored=True)
+    (status,) = answers.answer_status(schemas.StatusRequest(campaign="drawn"), store).campaigns
+    assert [step.batch for step in status.history] == [1, 1, 1, 2, 2, 2, 2, 2]
+    assert all(step.lower < step.predicted < step.upper for step in status.history[:6])
+    content = history_figure(status, tmp_path / "figure.png").read_bytes()
+    assert content.startswith(b"\x89PNG")
+    assert len(content) > 10_000
+    store.close()

@@ -64,16 +64,22 @@ class Step:
     """One observation in the history of a campaign.
 
     Attributes:
+        batch: of the suggestions that it followed; 0 before the first.
+        predicted, lower, upper: of the suggestion that it answers, made before the measurement; None of others.
         best: highest conductivity so far, S/cm near the campaign's temperature; None before the first.
     """
 
     observation: int
+    batch: int
     formula: str
     conductivity: float | None
     censored: bool
     failed: bool
     temperature_K: float
     received: datetime
+    predicted: float | None
+    lower: float | None
+    upper: float | None
     best: float | None
 
 
@@ -151,21 +157,27 @@ def status(store: ObservationStore, name: str) -> CampaignStatus:
         UnknownCampaign.
     """
     campaign, suggestions, observations = store.campaign(name), store.suggestions(name), store.observations(name)
+    predicted = {s.id: s for s in suggestions}
     history: list[Step] = []
     best: Observation | None = None
     for found in observations:
         if _comparable(found, campaign) and (best is None or (found.conductivity or 0) > (best.conductivity or 0)):
             best = found
+        made = predicted.get(found.suggestion or 0)
         history.append(
             Step(
-                found.id,
-                found.formula,
-                found.conductivity,
-                found.censored,
-                found.failed,
-                found.temperature_K,
-                found.received,
-                None if best is None else best.conductivity,
+                observation=found.id,
+                batch=found.batch,
+                formula=found.formula,
+                conductivity=found.conductivity,
+                censored=found.censored,
+                failed=found.failed,
+                temperature_K=found.temperature_K,
+                received=found.received,
+                predicted=None if made is None else made.conductivity,
+                lower=None if made is None else made.lower,
+                upper=None if made is None else made.upper,
+                best=None if best is None else best.conductivity,
             )
         )
     return CampaignStatus(
