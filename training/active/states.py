@@ -19,6 +19,8 @@ from ionscout.training.active.ions import Ion, anion_state, cation_states, is_co
 # NIST-JANAF tables (−1.4 eV); others: sealed tubes and mills, somewhat below the element
 # (sulfur lower, because the corrections of 2019 treat the sulfur of polysulfides, which melt, as sulfide).
 POTENTIALS = {"O": -1.4, "S": -0.75, "Se": -0.3, "Te": -0.3, "N": -0.5, "F": -1.0, "Cl": -0.7, "Br": -0.5, "I": -0.3}
+# Elements whose charge the Materials Project's hull cannot tell: Yb is computed with two valence electrons throughout.
+UNTOLD = {"Yb"}
 EXCESS = 8  # lithium atoms for each atom of the element: more than any of its lithium compounds holds
 OTHER_STATE = 0.5  # eV per charge by which a cation differs from that state
 UNUSUAL = 0.3  # eV, where no hull is at hand and the state is not among the common ones
@@ -28,7 +30,7 @@ UNUSUAL = 0.3  # eV, where no hull is at hand and the state is not among the com
 def stable_charge(symbol: str, anion: str, hull: Hull) -> float | None:
     """Mean charge of an element in equilibrium with the lithium salt of an anion; None where the hull does not tell."""
     ion = anion_state(anion)
-    if ion is None or anion not in POTENTIALS or symbol in ("Li", anion):
+    if ion is None or anion not in POTENTIALS or symbol in {"Li", anion} | UNTOLD:
         return None
     mu = {anion: POTENTIALS[anion]}
     try:
