@@ -8,7 +8,7 @@ strategies without randomness have a spread too and no result hangs on one row; 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +16,8 @@ import numpy as np
 from ionscout.datasets.errors import BadData, OutOfRange
 from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.sources.obelix import Obelix
-from ionscout.training.active.surrogate import AMPLITUDES, NOISE, Surrogate
 from ionscout.training.benchmarks.active_learning_leaks import LeakCheck, leak_check
-from ionscout.training.benchmarks.active_learning_loop import (
-    BUDGET,
-    ForestBound,
-    Loop,
-    Random,
-    Strategy,
-    Table,
-    Task,
-    play,
-)
+from ionscout.training.benchmarks.active_learning_loop import BUDGET, Table, Task, play
 from ionscout.training.benchmarks.active_learning_scores import (
     HIT,
     Run,
@@ -36,18 +26,12 @@ from ionscout.training.benchmarks.active_learning_scores import (
     random_hits,
     target_rows,
 )
+from ionscout.training.benchmarks.active_learning_strategies import FOREST, OURS, strategies
 from ionscout.training.leaks import independent
 
 SHARE = 0.05  # of a pool are targets
 HIDDEN = 0.1  # of pool and known labels, another tenth for each seed
 LEAST_FAMILY = 45  # rows: with a tenth hidden the best 5 % are still three
-OURS, FOREST = "ionscout", "random_forest_ucb"
-# First and later dials. Warm: nothing is known about how the family departs from the others, so the first batch asks
-# about what is least certain (β = 2), later ones follow what was found (β = 0.3). Cold: β = 1 throughout, since the
-# model has to keep asking about families. Chosen on this benchmark (see the report), on seven families and two shares
-# of targets; dials between half and twice as large lose a tenth to a fifth.
-DIALS = {"cold": (0.5, 0.5), "warm": (2 / 3, 0.3 / 1.3)}
-DIVERSITY = {"cold": 0.5, "warm": 0.0}
 
 
 @dataclass(frozen=True)
@@ -97,43 +81,6 @@ class Report:
         return asdict(self)
 
 
-def strategies(setting: str) -> dict[str, Strategy]:
-    """The loop, what it is compared with, and variants of it that were tried and change one thing each."""
-    dials, diversity = DIALS[setting], DIVERSITY[setting]
-    other = DIALS["warm" if setting == "cold" else "cold"]
-    return {
-        OURS: Loop("ucb", dials, diversity),
-        "greedy": Loop("ucb", (0.0, 0.0)),
-        "uncertainty": Loop("ucb", (1.0, 1.0)),
-        FOREST: ForestBound(),
-        "random": Random(),
-        "expected_improvement": Loop("ei", (0.5, 0.5), diversity),
-        "thompson": Loop("thompson", (0.5, 0.5), diversity),
-        "diversity_off" if diversity else "diversity_on": Loop("ucb", dials, 0.0 if diversity else 0.5),
-        "dials_of_the_other_setting": Loop("ucb", other, diversity),
-        "prior_off" if setting == "cold" else "prior_on": Loop("ucb", dials, diversity, _other_prior),
-        "without_cell": Loop("ucb", dials, diversity, _without_cell),
-        "with_embedding": Loop("ucb", dials, diversity, _with_embedding),
-    }
-
-
-def _other_prior(task: Task) -> Surrogate:
-    """Cold without the composition prior, warm with it."""
-    return replace(task.model, mean=(task.table.with_prior if len(task.known) else task.table.without_prior).mean)
-
-
-def _without_cell(task: Task) -> Surrogate:
-    base = replace(task.model, parts=task.table.with_prior.parts[:1], amplitudes=(sum(AMPLITUDES),), noise=NOISE)
-    return base.tuned(task.known, task.labels, task.censored)
-
-
-def _with_embedding(task: Task) -> Surrogate:
-    """A fourth kernel on the embedding of the energy network, which has seen formation energies alone."""
-    base = task.table.with_prior if task.cold else task.table.without_prior
-    parts, amplitudes = np.concatenate([base.parts, task.table.embedding_kernel[None]]), (*base.amplitudes, 2.0)
-    return replace(base, parts=parts, amplitudes=amplitudes).tuned(task.known, task.labels, task.censored)
-
-
 def run(
     folder: Path | None = None,
     seeds: int = 20,
@@ -169,7 +116,7 @@ def benchmark(
     pools = {"cold": np.arange(len(labels)), **large_families(measurements)}
     if len(pools) == 1:
         raise BadData(f"No family has {LEAST_FAMILY} rows, so nothing can be measured warm; take the whole table.")
-    known = {name: _known(measurements, rows) if name != "cold" else rows[:0] for name, rows in pools.items()}
+    known = {name: unrelated(measurements, rows) if name != "cold" else rows[:0] for name, rows in pools.items()}
     chosen = {s: [n for n in strategies(s) if not only or n in only] for s in ("cold", "warm")}
     total = seeds * (len(chosen["cold"]) + (len(pools) - 1) * len(chosen["warm"]))
     runs: dict[str, dict[str, list[Run]]] = {}
@@ -189,7 +136,7 @@ def benchmark(
                 runs[name][n].append(Run(len(pool), len(best), hits, len(families)))
                 done += 1
                 on_step(done, total)
-    return _report(runs, seeds, hidden, leak_check(measurements, table, pools, known))
+    return _report(runs, seeds, hidden, leak_check(measurements, pools, known))
 
 
 def large_families(measurements: Sequence[Measurement]) -> dict[str, np.ndarray]:
@@ -200,7 +147,7 @@ def large_families(measurements: Sequence[Measurement]) -> dict[str, np.ndarray]
     return {name: np.flatnonzero(names == name) for name in kept}
 
 
-def _known(measurements: Sequence[Measurement], pool: np.ndarray) -> np.ndarray:
+def unrelated(measurements: Sequence[Measurement], pool: np.ndarray) -> np.ndarray:
     """Rows outside a pool whose labels tell nothing about a row of it."""
     others = np.setdiff1d(np.arange(len(measurements)), pool)
     kept = independent([measurements[i] for i in others], [measurements[i] for i in pool])

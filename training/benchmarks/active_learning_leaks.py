@@ -1,7 +1,7 @@
 """Whether anything of the pool's labels reached a strategy before it measured them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,8 +11,12 @@ from ionscout.datasets.sources.conductivity_1011 import Conductivity1011
 from ionscout.datasets.sources.embedded import Embedded
 from ionscout.datasets.sources.laskowski import Laskowski
 from ionscout.datasets.sources.liverpool import Liverpool
-from ionscout.training.benchmarks.active_learning_loop import Loop, Table, Task, play
+from ionscout.training.benchmarks.active_learning_loop import BATCH, Table, Task, play
+from ionscout.training.benchmarks.active_learning_strategies import Loop
 from ionscout.training.leaks import leak_counts, leaks
+
+LOOKED_AT = 20  # measurements of the campaigns that are played again with false labels: four batches
+FALSE_LABEL = 3.0  # log10(σ / S cm⁻¹), so high that a strategy which saw it would follow it
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,10 @@ class LeakCheck:
     """What was checked, in this run.
 
     Attributes:
-        conductivity_labels_in_prior: labels that the prior and the kernels were made from; none can be, since they are
-            built from compositions and cells, and shuffling all labels leaves the first cold batch as it is.
-        first_batch_ignores_labels: the outcome of that shuffle.
-        unmeasured_ignored: falsifying the labels of all rows that a cold campaign did not measure leaves it as it is.
+        first_batch_ignores_labels: with all labels shuffled before prior, kernels and descriptors are made, the first
+            cold batch is the same.
+        unmeasured_ignored: with the labels of all rows falsified that a cold campaign did not measure, also those that
+            the table is made from, the campaign is the same.
         removed: rows of other families left out of the warm labels because they share composition, publication or
             value with a row of the pool, by family and reason.
         remaining: such rows that are still among the warm labels; must be 0.
@@ -36,49 +40,55 @@ class LeakCheck:
     removed: dict[str, dict[str, int]]
     remaining: int
     copies_elsewhere: dict[str, dict[str, int]]
-    conductivity_labels_in_prior: int = 0
 
 
 def leak_check(
     measurements: Sequence[Measurement],
-    table: Table,
     pools: dict[str, np.ndarray],
     known: dict[str, np.ndarray],
+    make_table: Callable[[Sequence[Measurement]], Table] = Table,
 ) -> LeakCheck:
     """Check the tasks of one benchmark.
 
     Args:
         pools: rows that can be chosen, by task; `cold` is all of them.
         known: rows whose labels are given beforehand, by task.
+        make_table: what turns materials into what strategies see.
     """
-    removed, remaining = {}, 0
+    removed, remaining = {}, len(known["cold"])  # cold means none
     for name, rows in pools.items():
         if name == "cold":
-            remaining += len(known[name])  # cold means none
             continue
         pool = [measurements[i] for i in rows]
         others = np.setdiff1d(np.arange(len(measurements)), rows)
         removed[name] = {str(k): v for k, v in leak_counts(leaks([measurements[i] for i in others], pool)).items()}
         remaining += len(leaks([measurements[i] for i in known[name]], pool)) + len(np.intersect1d(known[name], rows))
-    first, rest = _label_blind(measurements, table, pools["cold"])
+    first, rest = _label_blind(measurements, make_table)
     return LeakCheck(first, rest, removed, remaining, _copies(measurements))
 
 
-def _label_blind(measurements: Sequence[Measurement], table: Table, pool: np.ndarray) -> tuple[bool, bool]:
+def _label_blind(
+    measurements: Sequence[Measurement], make_table: Callable[[Sequence[Measurement]], Table]
+) -> tuple[bool, bool]:
     labels = np.array([m.log10_conductivity for m in measurements])
     censored = np.array([m.censored for m in measurements])
-    nothing = np.empty(0)
-    task = Task(table, pool, nothing.astype(int), nothing, nothing.astype(bool))
 
     def order(values: np.ndarray, marks: np.ndarray, budget: int) -> list[int]:
+        relabelled = [
+            replace(m, log10_conductivity=float(value), censored=bool(mark))
+            for m, value, mark in zip(measurements, values, marks, strict=True)
+        ]
+        nothing = np.empty(0)
+        pool = np.arange(len(measurements))
+        task = Task(make_table(relabelled), pool, nothing.astype(int), nothing, nothing.astype(bool))
         return play(task, Loop(diversity=0.5), lambda rows: (values[rows], marks[rows]), 0, budget).tolist()
 
-    honest = order(labels, censored, 20)
+    honest = order(labels, censored, LOOKED_AT)
     shuffle = np.random.default_rng(0).permutation(len(labels))
-    first = order(labels[shuffle], censored[shuffle], 5) == honest[:5]
-    false, marks = np.full(len(labels), 3.0), np.zeros(len(labels), dtype=bool)
+    first = order(labels[shuffle], censored[shuffle], BATCH) == honest[:BATCH]
+    false, marks = np.full(len(labels), FALSE_LABEL), np.zeros(len(labels), dtype=bool)
     false[honest], marks[honest] = labels[honest], censored[honest]
-    return first, order(false, marks, 20) == honest
+    return first, order(false, marks, LOOKED_AT) == honest
 
 
 def _copies(measurements: Sequence[Measurement]) -> dict[str, dict[str, int]]:

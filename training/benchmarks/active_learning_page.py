@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from ionscout.training.benchmarks.active_learning import FOREST, OURS, Report, Score
+from ionscout.training.benchmarks.active_learning import Report, Score
+from ionscout.training.benchmarks.active_learning_strategies import FOREST, OURS
 from ionscout.training.benchmarks.thermo_report import table
 
 COMMAND = "ionscout benchmark active-learning --out benchmarks"
@@ -74,8 +75,10 @@ def _scores(scores: dict[str, Score], by_hit: dict[str, dict[int, tuple[float, f
 def _leaks(report: Report) -> Sequence[str]:
     check = report.leak_check
     rows = [
-        ["prior and kernels are made from compositions and cells", "no label enters"],
-        ["shuffling all labels leaves the first cold batch as it is", _yes(check.first_batch_ignores_labels)],
+        [
+            "shuffling all labels before anything is made of the rows leaves the first cold batch as it is",
+            _yes(check.first_batch_ignores_labels),
+        ],
         ["falsifying all labels not yet measured leaves a campaign as it is", _yes(check.unmeasured_ignored)],
         ["warm labels that share composition, publication or value with the pool", str(check.remaining)],
         *([f"rows of other families left out for {name}", _counts(c)] for name, c in check.removed.items()),

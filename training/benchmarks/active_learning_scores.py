@@ -87,15 +87,15 @@ def compared(
 
 
 def _interval(above: list[np.ndarray], below: list[np.ndarray], seed: int) -> tuple[float, float, float]:
+    """Geometric mean over pools of the ratio of means over seeds; all pools have the same number of seeds."""
     rng = np.random.default_rng(seed)
-    drawn = np.empty(RESAMPLES)
-    for k in range(RESAMPLES):
-        pools = rng.integers(len(above), size=len(above))
-        logs = []
-        for p in pools:
-            seeds = rng.integers(len(above[p]), size=len(above[p]))
-            logs.append(np.log(above[p][seeds].mean() / below[p][seeds].mean()))
-        drawn[k] = np.exp(np.mean(logs))
-    low, high = np.percentile(drawn, LEVELS)
-    mid = np.exp(np.mean([np.log(a.mean() / b.mean()) for a, b in zip(above, below, strict=True)]))
+    upper, lower = np.stack(above), np.stack(below)  # [pools, seeds]
+    count, seeds = upper.shape
+    logs = np.zeros(RESAMPLES)
+    for _ in range(count):
+        pools = rng.integers(count, size=(RESAMPLES, 1))
+        drawn = rng.integers(seeds, size=(RESAMPLES, seeds))
+        logs += np.log(upper[pools, drawn].mean(1) / lower[pools, drawn].mean(1))
+    low, high = np.exp(np.percentile(logs / count, LEVELS))
+    mid = np.exp(np.log(upper.mean(1) / lower.mean(1)).mean())
     return float(low), float(mid), float(high)
