@@ -9,9 +9,13 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.synchronize import Event
+from typing import TYPE_CHECKING
 
 from ionscout.serving.screen.options import Identity, ScreenOptions, ScreenStopped
 from ionscout.serving.screen.rows import Shard
+
+if TYPE_CHECKING:  # imports torch
+    from ionscout.serving.screen.score import Scorer
 
 # Shards sent ahead per worker: with one, a worker would wait for the parent to read the next.
 AHEAD = 2
@@ -19,7 +23,7 @@ AHEAD = 2
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 _options: ScreenOptions | None = None
-_scorer: object = None
+_scorer: "Scorer | None" = None
 
 
 class LocalEngine:
@@ -50,7 +54,9 @@ class LocalEngine:
             IonscoutError: they cannot be loaded.
         """
         with _environment(ONE_THREAD), _broken():
-            return self._pool.submit(_identify).result()
+            # All workers start on it at once: they load their models side by side, not one after the other.
+            found = [self._pool.submit(_identify) for _ in range(self.workers)]
+            return found[0].result()
 
     def score(self, shards: Iterable[Shard], expected: Identity) -> Iterator[tuple[int, int, bytes]]:
         """Number, rows and lines of every shard, as they get ready; few are in memory at any time.
@@ -94,21 +100,23 @@ def _end_when_told(stop: Event) -> None:
 
 
 def _identify() -> Identity:
-    return _loaded(None).identity
+    return _loaded().identity
 
 
 def _score(shard: Shard, expected: Identity) -> bytes:
-    return _loaded(expected).score(shard)
+    scorer = _loaded()
+    scorer.require(expected)  # whoever promotes a model in the middle of a screen does not mix two in one file
+    return scorer.score(shard)
 
 
-def _loaded(expected: Identity | None):  # type: ignore[no-untyped-def]
+def _loaded() -> "Scorer":
     """The scorer of this process, made on the first task so that its errors reach the parent as they are."""
     global _scorer
-    from ionscout.serving.screen.score import Scorer
+    if _scorer is None:
+        from ionscout.serving.screen.score import Scorer
 
-    assert _options is not None
-    if not isinstance(_scorer, Scorer):
-        _scorer = Scorer(_options, expected)
+        assert _options is not None
+        _scorer = Scorer(_options)
     return _scorer
 
 

@@ -38,9 +38,11 @@ class ShardActor:
             from ionscout.serving.screen.score import Scorer
 
             try:
-                self._scorer = Scorer(self._options, self._expected)
+                scorer = Scorer(self._options)
+                scorer.require(self._expected)
             except IonscoutError as error:  # as a result: Ray hides what a task raises under errors of its own
                 return pyarrow.table({"number": [REFUSED], "rows": [0], "lines": [str(error).encode()]})
+            self._scorer = scorer
         asked = [Shard.from_bytes(content) for content in table["shard"].to_pylist()]
         return pyarrow.table(
             {

@@ -40,13 +40,12 @@ class Scorer:
 
     Args:
         options: what is predicted.
-        expected: model and hull that earlier shards of the same screen came from; None: whatever is here.
 
     Raises:
-        BadData: another model or hull is here than expected; IonscoutError: one of them cannot be loaded.
+        IonscoutError: the model or the hull cannot be loaded.
     """
 
-    def __init__(self, options: ScreenOptions, expected: Identity | None = None) -> None:
+    def __init__(self, options: ScreenOptions) -> None:
         torch.set_num_threads(1)  # processes share the cores, not threads
         self.options = options
         self._columns = columns(options)
@@ -58,7 +57,14 @@ class Scorer:
             "" if self._predictor is None else f"conductivity {self._predictor.version}",
             "" if self._hull is None else f"{self._hull.name} {self._hull.version}",
         )
-        if expected is not None and expected != self.identity:
+
+    def require(self, expected: Identity) -> None:
+        """Refuse to answer from another model or hull than the rest of the screen.
+
+        Raises:
+            BadData: naming both.
+        """
+        if expected != self.identity:
             raise BadData(
                 f"This screen was begun with {describe(expected)}, but here answers {describe(self.identity)}; "
                 "serve the same model, or screen into another file."

@@ -208,6 +208,12 @@ def test_an_element_that_the_hull_lacks_leaves_the_conductivity(scorer):
     assert any("Ne" in warning for warning in record.warnings)
 
 
+def test_a_worker_with_another_model_refuses(scorer):
+    scorer.require(scorer.identity)
+    with pytest.raises(BadData, match="was begun with conductivity other and hull learned"):
+        scorer.require(Identity("conductivity other", scorer.identity.hull))
+
+
 def test_a_row_that_breaks_the_model_costs_no_other_row(scorer, monkeypatch):
     whole = scorer._predict
 
