@@ -1,6 +1,7 @@
 """`ionscout benchmark windows | interfaces | interphase | speed`: the thermodynamics against published values."""
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,7 +98,8 @@ def active_learning(
     if plot is not None:
         curves = {name: result.curves[name] for name in SHOWN}
         acquisition_figure(curves, plot, "Cold campaigns on OBELiX", chance=result.random_hits["cold"])
-    _report("active_learning", "mp-2019", result.as_dict(), markdown(result), output, as_json)
+    linked = None if plot is None or output is None else os.path.relpath(plot, output)
+    _report("active_learning", "mp-2019", result.as_dict(), markdown(result, linked), output, as_json)
 
 
 def campaign(
