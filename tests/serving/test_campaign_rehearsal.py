@@ -1,18 +1,21 @@
 """The rehearsed campaign, with a model and a laboratory whose disagreement is known."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 from pymatgen.core import Composition
 
+from ionscout.datasets.errors import BadData
 from ionscout.datasets.observations.store import ObservationStore
 from ionscout.datasets.settings import settings
 from ionscout.datasets.sources.base import Measurement
 from ionscout.models.conductivity.predictor import ConductivityPrediction
 from ionscout.serving import campaign_answers as answers
+from ionscout.serving import campaign_rehearsal
 from ionscout.serving import campaign_schemas as schemas
 from ionscout.serving.campaign_client import CampaignCalls
-from ionscout.serving.campaign_rehearsal import rehearse
+from ionscout.serving.campaign_rehearsal import LAB_OFFSET, laboratory, rehearse
 from ionscout.serving.campaign_rehearsal_page import logged, markdown
 from ionscout.training.active.advisor import Advisor
 
@@ -110,3 +113,39 @@ def test_the_history_is_drawn(rows, tmp_path):
     assert content.startswith(b"\x89PNG")
     assert len(content) > 10_000
     store.close()
+
+
+def known(monkeypatch, *sources):
+    """Let these sources be all that there is, 50 compositions each."""
+    rows = [
+        Measurement(f"{source}{x}", "", Composition({"Li": 1 + x / 5, element: 1, "Cl": 4}), None, -4.0, source=source)
+        for source, element in zip(sources, ("Y", "In"), strict=False)
+        for x in range(50)
+    ]
+    monkeypatch.setattr(campaign_rehearsal, "joined_table", lambda: SimpleNamespace(measurements=rows * 2))
+
+
+def test_a_table_that_the_model_was_not_trained_on_goes_first(monkeypatch):
+    known(monkeypatch, "obelix", "liverpool")
+    rows, offset = laboratory("OBELiX train.csv + embedded")
+    assert offset is None
+    assert {m.source for m in rows} == {"liverpool"}
+    assert len(rows) == 50  # each composition once
+    assert {m.log10_conductivity for m in rows} == {-4.0}
+
+
+def test_without_one_the_laboratory_has_an_effect_of_its_own(monkeypatch):
+    known(monkeypatch, "obelix", "liverpool")
+    rows, offset = laboratory("obelix (478), liverpool (500)", seed=3)
+    again, _ = laboratory("obelix (478), liverpool (500)", seed=3)
+    assert offset == LAB_OFFSET
+    values = [m.log10_conductivity for m in rows]
+    assert values == [m.log10_conductivity for m in again]
+    assert sum(values) / len(values) == pytest.approx(-4 + LAB_OFFSET, abs=0.15)
+    assert {m.source for m in rows} == {"simulated"}
+
+
+def test_too_few_rows_are_said(monkeypatch):
+    monkeypatch.setattr(campaign_rehearsal, "joined_table", lambda: SimpleNamespace(measurements=[]))
+    with pytest.raises(BadData, match="IONSCOUT_DATA_DIR"):
+        laboratory("embedded")
