@@ -31,7 +31,6 @@ from ionscout.training.leaks import independent
 
 SHARE = 0.05  # of a pool are targets
 HIDDEN = 0.1  # of pool and known labels, another tenth for each seed
-LEAST_FAMILY = 45  # rows: with a tenth hidden the best 5 % are still three
 
 
 @dataclass(frozen=True)
@@ -113,9 +112,9 @@ def benchmark(
     table = Table(measurements)
     labels = np.array([m.log10_conductivity for m in measurements])
     censored = np.array([m.censored for m in measurements])
-    pools = {"cold": np.arange(len(labels)), **large_families(measurements)}
+    pools = {"cold": np.arange(len(labels)), **large_families(measurements, hidden)}
     if len(pools) == 1:
-        raise BadData(f"No family has {LEAST_FAMILY} rows, so nothing can be measured warm; take the whole table.")
+        raise BadData("No family has a best 5 % of three rows, so nothing can be measured warm; take the whole table.")
     known = {name: unrelated(measurements, rows) if name != "cold" else rows[:0] for name, rows in pools.items()}
     chosen = {s: [n for n in strategies(s) if not only or n in only] for s in ("cold", "warm")}
     total = seeds * (len(chosen["cold"]) + (len(pools) - 1) * len(chosen["warm"]))
@@ -139,11 +138,12 @@ def benchmark(
     return _report(runs, seeds, hidden, leak_check(measurements, pools, known))
 
 
-def large_families(measurements: Sequence[Measurement]) -> dict[str, np.ndarray]:
-    """Rows of each family that has enough of them, largest first."""
+def large_families(measurements: Sequence[Measurement], hidden: float = HIDDEN) -> dict[str, np.ndarray]:
+    """Rows of each family that keeps three targets when a share of its rows is hidden, largest first."""
     names = np.array([m.family for m in measurements])
     sizes = {str(name): int((names == name).sum()) for name in np.unique(names) if name}
-    kept = sorted((n for n, size in sizes.items() if size >= LEAST_FAMILY), key=lambda n: (-sizes[n], n))
+    enough = {n for n, size in sizes.items() if np.ceil(SHARE * (size - int(hidden * size)) - 1e-9) >= HIT}
+    kept = sorted(enough, key=lambda n: (-sizes[n], n))
     return {name: np.flatnonzero(names == name) for name in kept}
 
 

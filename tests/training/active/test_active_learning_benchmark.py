@@ -165,8 +165,15 @@ def test_the_leak_check_notices_a_prior_that_was_fitted_to_labels():
     assert not check.unmeasured_ignored
 
 
+def test_a_family_takes_part_when_its_best_five_percent_are_three_rows():
+    assert large_families(MADE_UP).keys() == {"garnet", "NASICON"}
+    assert large_families(MADE_UP[:45]).keys() == {"garnet"}  # 41 rows when a tenth is hidden
+    assert not large_families(MADE_UP[:44])
+    assert not large_families(MADE_UP, hidden=0.5)
+
+
 def test_too_few_rows_or_seeds_are_refused():
-    with pytest.raises(BadData, match="45 rows"):
+    with pytest.raises(BadData, match="best 5 %"):
         benchmark(MADE_UP[:40], seeds=2)
     with pytest.raises(OutOfRange, match="seeds"):
         run(None, seeds=1)
