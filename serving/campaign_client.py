@@ -1,5 +1,6 @@
 """Campaigns over HTTP, for the Python client."""
 
+import random
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,8 @@ from ionscout.serving.campaign_schemas import (
     StatusAnswers,
 )
 
-STILL_COMPUTING = "Still computing"  # title of the problem
-PAUSE = 2.0  # s
+STILL_COMPUTING, OVERLOADED = "Still computing", "Overloaded"  # titles of problems
+PAUSE = {STILL_COMPUTING: 2.0, OVERLOADED: 0.2}  # s, on average
 
 
 class CampaignCalls:
@@ -42,24 +43,20 @@ class CampaignCalls:
             wait: seconds to go on asking while the service judges the candidates of a new host.
         """
         body = {"campaign": campaign, "n": n, "key": key or str(uuid.uuid4())}
-        deadline = time.monotonic() + wait
-        while True:
-            try:
-                return BatchAnswer.model_validate(self._call("POST", "/campaigns/suggest", body))
-            except IonscoutError as error:
-                if error.title != STILL_COMPUTING or time.monotonic() > deadline:
-                    raise
-                time.sleep(PAUSE)
+        return BatchAnswer.model_validate(self._patiently("/campaigns/suggest", body, STILL_COMPUTING, wait))
 
     def observe(
-        self, campaign: str, formula: str | None = None, *, key: str | None = None, **result: Any
+        self, campaign: str, formula: str | None = None, *, key: str | None = None, wait: float = 30.0, **result: Any
     ) -> ObservedAnswer:
         """Store one result; fields as in `ObservationRequest` (value and unit, or failed and reason, …).
 
         Give a key of your own, and the call may be repeated after a lost answer without storing twice.
+
+        Args:
+            wait: seconds to go on asking while the service has too many requests at once.
         """
         body = {"campaign": campaign, "formula": formula, "key": key, **result}
-        return ObservedAnswer.model_validate(self._call("POST", "/observations", body))
+        return ObservedAnswer.model_validate(self._patiently("/observations", body, OVERLOADED, wait))
 
     def campaign_predict(
         self, campaign: str, materials: list[str | dict[str, Any]], temperature_K: float = 298.15
@@ -80,3 +77,14 @@ class CampaignCalls:
     def export_campaign(self, campaign: str) -> ExportAnswer:
         """Everything that a campaign holds, and its table as CSV text."""
         return ExportAnswer.model_validate(self._call("POST", "/campaigns/export", {"campaign": campaign}))
+
+    def _patiently(self, route: str, body: Any, title: str, wait: float) -> Any:
+        """Ask again while the service answers with this problem; only for requests that may be sent twice."""
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                return self._call("POST", route, body)
+            except IonscoutError as error:
+                if error.title != title or time.monotonic() > deadline:
+                    raise
+                time.sleep(random.uniform(0.5, 1.5) * PAUSE[title])  # so that not all come back at once

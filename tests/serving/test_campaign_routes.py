@@ -89,6 +89,16 @@ def test_parallel_posts_of_one_key_are_stored_once(client, campaign):
     assert len({answer.observation.id for answer in made}) == 1
 
 
+def test_two_hundred_posts_at_once_are_all_stored(client, campaign):
+    with ThreadPoolExecutor(200) as pool:
+        made = [
+            pool.submit(client.observe, campaign, HOST, value=1e-3 * (1 + i), unit="mS/cm", key=str(i))
+            for i in range(200)
+        ]
+        assert all(one.result().new for one in made)
+    assert len(client.export_campaign(campaign).observations) == 200
+
+
 BAD = {
     "negative": (400, {"value": -1.0, "unit": "mS/cm"}),
     "zero": (400, {"value": 0.0, "unit": "mS/cm"}),

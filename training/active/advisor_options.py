@@ -21,7 +21,9 @@ class AdvisorOptions(BaseModel):
     method: Method = Field("ucb", description="Acquisition: ucb, ei or thompson.")
     dial: float = Field(0.4, ge=0, le=1, description="0 exploits, 1 explores.")
     diversity: float = Field(0.5, ge=0, allow_inf_nan=False, description="Price of likeness within a batch; 0: off.")
-    candidates: list[str] | None = Field(None, min_length=1, description="Formulas to choose from, instead of doping.")
+    candidates: list[str] | None = Field(
+        None, min_length=1, max_length=20_000, description="Formulas to choose from, instead of doping."
+    )
     elements: list[str] | None = Field(None, min_length=1, description="Dopants to consider; all when left out.")
     excluded: list[str] = Field(default_factory=list, description="Dopants to leave out.")
     co_doping: bool = Field(True, description="Also pairs of dopants.")
