@@ -8,7 +8,7 @@ from pymatgen.core import Element
 from ionscout.serving.dopant_schemas import DopantsAnswer, Scan
 from ionscout.serving.thermo_figures import chemical, new_figure, save
 
-LABELLED = 8  # best points of the Pareto plot that carry their formula
+LABELLED = 6  # best points of the Pareto plot that carry their formula
 LINE, BAND, POINT, FRONT = "#1f4e8c", "#c9d8ea", "#9aa5b1", "#c1440e"
 EMPTY = "#f1f1f1"
 FIRST_LANTHANIDE, LAST_LANTHANIDE = 57, 71
@@ -16,8 +16,8 @@ FIRST_LANTHANIDE, LAST_LANTHANIDE = 57, 71
 
 def dopants_figure(answer: DopantsAnswer, path: Path) -> Path:
     """Periodic table and Pareto plot of one answer; with a scan, its curve as a third panel."""
-    figure = new_figure(11, 11.5 if answer.scan is None else 15.5)
-    rows = figure.subplots(2 if answer.scan is None else 3, 1, height_ratios=[1.25, 1, 0.9][: 2 + bool(answer.scan)])
+    figure = new_figure(11, 10.5 if answer.scan is None else 14.5)
+    rows = figure.subplots(2 if answer.scan is None else 3, 1, height_ratios=[1.2, 1, 0.8][: 2 + bool(answer.scan)])
     _periodic_table(figure, rows[0], answer)
     _pareto(rows[1], answer)
     if answer.scan is not None:

@@ -49,10 +49,14 @@ def test_the_report_has_the_fields_that_were_agreed(report):
 
 def test_tables_are_read_as_laboratories_write_them(tmp_path):
     table = tmp_path / "t.csv"
-    table.write_text(HEADER + "none,,1e-6\nAl3+,Li site,2e-4\nCe0.1,La/Zr,\nLi7La3Zr2O12,,3e-6\nGa,Li+,1e-3\n")
+    table.write_text(
+        HEADER + "none,,1e-6\nAl3+,Li site,2e-4\nCe0.1,La/Zr,\nLi7La3Zr2O12,,3e-6\n"
+        "Ga,Li+,1e-3\nFe(III),Li1,<1e-7\nTungsten,Zr4+,4E-04\n"
+    )
     rows, undoped = read_reference(table)
     assert [(r.dopant, set(r.sites), r.conductivity) for r in rows] == [
-        ("Al", {"Li"}, 2e-4), ("Ce", {"La", "Zr"}, None), ("Ga", {"Li"}, 1e-3)
+        ("Al", {"Li"}, 2e-4), ("Ce", {"La", "Zr"}, None), ("Ga", {"Li"}, 1e-3),
+        ("Fe", {"Li"}, 1e-7), ("W", {"Zr"}, 4e-4),
     ]  # fmt: skip
     assert undoped == pytest.approx(3e-6)
 
@@ -63,6 +67,7 @@ def test_tables_are_read_as_laboratories_write_them(tmp_path):
         ("dopant,site\nAl,Li\n", "lacks the column substituted_site"),
         (HEADER + "Al,Li,-1e-4\n", "positive number"),
         (HEADER + "Al,Li,fast\n", "positive number"),
+        (HEADER + "Alu,Li,1e-4\n", "element symbol"),
         (HEADER, "no dopants"),
     ],
 )

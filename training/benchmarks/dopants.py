@@ -29,6 +29,7 @@ from ionscout.training.active.sites import site_preference
 from ionscout.training.benchmarks.dopant_baselines import BASELINES, Suggestion
 
 COLUMNS = ("dopant", "substituted_site", "sigma_ionic_S_cm")
+UNDOPED = {"", "-", "–", "none", "nan", "n/a", "pure", "host", "reference", "0"}
 TENFOLD = 10.0
 TOP = 10
 FACTS = Path(__file__).with_name("llzo_dopants.csv")
@@ -114,7 +115,7 @@ def read_reference(path: Path) -> tuple[list[ReferenceRow], float | None]:
             raise BadData(f"{path.name} lacks the column {missing[0]}; it needs {', '.join(COLUMNS)}.")
         for number, row in enumerate(reader, start=2):
             value = _conductivity(path.name, number, row["sigma_ionic_S_cm"] or "")
-            element = _dopant(row["dopant"] or "")
+            element = _dopant(path.name, number, row["dopant"] or "")
             if element is None:
                 undoped = value if value is not None else undoped
                 continue
@@ -279,20 +280,36 @@ def _seen(names: Sequence[str], host: Host) -> list[str]:
     return [name for name in names if any(elements | {name} <= known for known in with_host)]
 
 
-def _dopant(text: str) -> str | None:
-    """The element of `Al`, `Al3+` or `Al0.25`; None for the undoped host, however it is written."""
-    found = _ELEMENT.match(text)
-    rest = text[found.end() :] if found else ""
-    if found is None or not Element.is_valid_symbol(found[1]) or re.search(r"[A-Z]", rest):
+def _dopant(name: str, number: int, text: str) -> str | None:
+    """The element of `Al`, `Al3+`, `Fe(III)`, `Al0.25` or `aluminum`; None for the undoped host.
+
+    Raises:
+        BadData: neither an element nor a word or formula for the host.
+    """
+    word = text.strip()
+    if word.lower() in UNDOPED or any(known in word.lower() for known in ("undoped", "pristine", "llzo")):
         return None
-    return found[1]
+    try:
+        if len(Composition(word, strict=True)) > 1:
+            return None  # a compound: the host's formula
+    except (ValueError, KeyError, TypeError):
+        pass  # a charge or a remark beside the symbol, which is read below
+    found = _ELEMENT.match(word)
+    if found is not None and Element.is_valid_symbol(found[1]):
+        return found[1]
+    try:
+        return Element.from_name(word.capitalize()).symbol
+    except (ValueError, KeyError):
+        raise BadData(
+            f"Line {number} of {name} has the dopant '{word}'; write an element symbol, or undoped for the host."
+        ) from None
 
 
 def _conductivity(name: str, number: int, text: str) -> float | None:
     if not text.strip():
         return None
     try:
-        value = float(text)
+        value = float(text.strip().lstrip("<>~≤≥≈ "))
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
