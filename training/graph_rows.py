@@ -39,9 +39,14 @@ class GraphRows:
     def rows(self, index: Sequence[int] | np.ndarray) -> "GraphRows":
         """The rows of an index, in its order."""
         picked = [int(i) for i in index]
-        lists = (self.measurements, self.compositions, self.graphs, self.space_groups)
-        measurements, compositions, graphs, groups = ([column[i] for i in picked] for column in lists)  # type: ignore
-        return GraphRows(measurements, compositions, graphs, groups, self.label[picked], self.censored[picked])
+        return GraphRows(
+            [self.measurements[i] for i in picked],
+            [self.compositions[i] for i in picked],
+            [self.graphs[i] for i in picked],
+            [self.space_groups[i] for i in picked],
+            self.label[picked],
+            self.censored[picked],
+        )
 
     def joined(self, other: "GraphRows") -> "GraphRows":
         """These rows, then those of another set."""

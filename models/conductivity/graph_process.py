@@ -157,7 +157,7 @@ class GraphProcess(nn.Module):
     def _prior(self, inputs: ProcessInputs) -> Tensor:
         c, group = self.config, torch.as_tensor(inputs.symmetry_known, dtype=torch.float64)
         crystal = group * torch.as_tensor(inputs.crystal_known, dtype=torch.float64)
-        return c.composition + c.composition_symmetry / group + c.symmetry_crystal * crystal
+        return c.composition + c.composition_symmetry * group + c.symmetry_crystal * crystal
 
     def _training(self) -> tuple[Tensor, ...]:
         return self.composition, self.symmetry, self.symmetry_known, self.crystal, self.crystal_known
