@@ -290,8 +290,9 @@ def _dopant(name: str, number: int, text: str) -> str | None:
     if word.lower() in UNDOPED or any(known in word.lower() for known in ("undoped", "pristine", "llzo")):
         return None
     try:
-        if len(Composition(word, strict=True)) > 1:
-            return None  # a compound: the host's formula
+        compound = Composition(word, strict=True)
+        if len(compound) > 1 and Element("Li") in compound:
+            return None  # the host's formula; Fe(III) reads as an iodide
     except (ValueError, KeyError, TypeError):
         pass  # a charge or a remark beside the symbol, which is read below
     found = _ELEMENT.match(word)
