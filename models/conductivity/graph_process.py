@@ -114,6 +114,18 @@ def symmetry_features(space_group: int | None) -> np.ndarray:
 class GraphProcess(nn.Module):
     """A fitted process; make one with `training.fit_graph_process`, or from saved `arrays`."""
 
+    composition: Tensor
+    symmetry: Tensor
+    symmetry_known: Tensor
+    crystal: Tensor
+    crystal_known: Tensor
+    centre: Tensor
+    width: Tensor
+    inverse: Tensor
+    weights: Tensor
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, config: KernelConfig, arrays: dict[str, np.ndarray]):
         """Raises BadData when an array is missing."""
         super().__init__()

@@ -25,6 +25,7 @@ def register(benchmarks: typer.Typer) -> None:
     benchmarks.command("fast-update")(fast_update)
     benchmarks.command("campaign")(campaign)
     benchmarks.command("active-learning")(active_learning)
+    benchmarks.command("graph-only")(graph_only)
 
 
 def windows(reference: Reference, hull: HullOption = None, output: Reports = None, as_json: Json = False) -> None:
@@ -100,6 +101,15 @@ def active_learning(
         acquisition_figure(curves, plot, "Cold campaigns on OBELiX", chance=result.random_hits["cold"])
     linked = None if plot is None or output is None else os.path.relpath(plot, output)
     _report("active_learning", "mp-2019", result.as_dict(), markdown(result, linked), output, as_json)
+
+
+def graph_only(output: Reports = None, as_json: Json = False) -> None:
+    """Structure alone against CGCNN and the published forest, with its ablations; about an hour on one core."""
+    from ionscout.training.benchmarks.graph_only import markdown, run
+
+    with progress_bar("Cross-validations", as_json) as step:
+        found = run(on_step=step)
+    _report("graph_only", "mp-2019", found.as_dict(), markdown(found), output, as_json)
 
 
 def campaign(
