@@ -16,8 +16,9 @@ from ionscout.serving.campaign_schemas import (
     StatusAnswers,
 )
 
-STILL_COMPUTING, OVERLOADED = "Still computing", "Overloaded"  # titles of problems
-PAUSE = {STILL_COMPUTING: 2.0, OVERLOADED: 0.2}  # s, on average
+STILL_COMPUTING, OVERLOADED, UNREACHABLE = "Still computing", "Overloaded", "Service unreachable"  # titles of problems
+PAUSE = {STILL_COMPUTING: 2.0, OVERLOADED: 0.5, UNREACHABLE: 0.3}  # s, on average
+DROPPED = 3  # connections in a row; a busy server closes some, a missing one all
 
 
 class CampaignCalls:
@@ -46,7 +47,7 @@ class CampaignCalls:
         return BatchAnswer.model_validate(self._patiently("/campaigns/suggest", body, STILL_COMPUTING, wait))
 
     def observe(
-        self, campaign: str, formula: str | None = None, *, key: str | None = None, wait: float = 30.0, **result: Any
+        self, campaign: str, formula: str | None = None, *, key: str | None = None, wait: float = 60.0, **result: Any
     ) -> ObservedAnswer:
         """Store one result; fields as in `ObservationRequest` (value and unit, or failed and reason, …).
 
@@ -79,12 +80,13 @@ class CampaignCalls:
         return ExportAnswer.model_validate(self._call("POST", "/campaigns/export", {"campaign": campaign}))
 
     def _patiently(self, route: str, body: Any, title: str, wait: float) -> Any:
-        """Ask again while the service answers with this problem; only for requests that may be sent twice."""
-        deadline = time.monotonic() + wait
+        """Ask again while the service answers with this problem, or drops the connection; for what may be sent twice."""
+        deadline, dropped = time.monotonic() + wait, 0
         while True:
             try:
                 return self._call("POST", route, body)
             except IonscoutError as error:
-                if error.title != title or time.monotonic() > deadline:
+                dropped += error.title == UNREACHABLE
+                if error.title not in (title, UNREACHABLE) or dropped > DROPPED or time.monotonic() > deadline:
                     raise
-                time.sleep(random.uniform(0.5, 1.5) * PAUSE[title])  # so that not all come back at once
+                time.sleep(random.uniform(0.5, 1.5) * PAUSE[error.title])  # so that not all come back at once
