@@ -80,7 +80,7 @@ class CampaignCalls:
         return ExportAnswer.model_validate(self._call("POST", "/campaigns/export", {"campaign": campaign}))
 
     def _patiently(self, route: str, body: Any, title: str, wait: float) -> Any:
-        """Ask again while the service answers with this problem, or drops the connection; for what may be sent twice."""
+        """Ask again while the service answers with this problem or drops the connection: what may be sent twice."""
         deadline, dropped = time.monotonic() + wait, 0
         while True:
             try:
