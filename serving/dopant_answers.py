@@ -135,19 +135,35 @@ def scan_answer(host: Host, text: str, hull: Hull, predictor: ConductivityPredic
         *(_scan_point(score) for score in scores),
     ]  # fmt: skip
     best = max(points, key=lambda point: point.conductivity)
-    inside = 0 < best.amount < points[-1].amount
-    ends = max(points[0].conductivity, points[-1].conductivity)
-    over = np.log10(best.conductivity / ends)
-    width = 0.5 * np.log10(best.upper / best.lower)
-    if inside:
-        note = f"Largest at {best.amount:.2g} per formula unit, {over:.2f} decades above the better end"
-        note += f"; the interval is ±{width:.1f} decades, so the place of the maximum is uncertain."
-    else:
-        note = f"Largest at an end ({best.amount:.2g} per formula unit): the model sees no maximum between."
+    joined = max(points, key=lambda point: point.expected)
+    last = points[-1].amount
     return Scan(
-        substitution=f"{replaced}:{dopant.symbol}", mechanism=line[0].mechanism, points=points,
-        maximum=best.amount, inside=inside, note=note,
-    )  # fmt: skip
+        substitution=f"{replaced}:{dopant.symbol}",
+        mechanism=line[0].mechanism,
+        points=points,
+        maximum=best.amount,
+        inside=0 < best.amount < last,
+        expected_maximum=joined.amount,
+        expected_inside=0 < joined.amount < last,
+        note=_scan_note(points, best, joined),
+    )
+
+
+def _scan_note(points: Sequence[ScanPoint], best: ScanPoint, joined: ScanPoint) -> str:
+    """What a curve says: where its maxima are, and how sure that is."""
+    first, last = points[0], points[-1]
+    half = 0.5 * np.log10(best.upper / best.lower)
+    if 0 < best.amount < last.amount:
+        over = np.log10(best.conductivity / max(first.conductivity, last.conductivity))
+        note = f"The model is largest at {best.amount:.2g} per formula unit, {over:.2f} decades above the better end"
+    else:
+        note = f"The model is largest at an end ({best.amount:.2g} per formula unit)"
+    if 0 < joined.amount < last.amount:
+        over = np.log10(joined.expected / max(first.expected, last.expected))
+        note += f"; with the priors at {joined.amount:.2g}, {over:.2f} decades above the better end"
+    else:
+        note += f"; with the priors at an end ({joined.amount:.2g})"
+    return f"{note}. The interval of ±{half:.1f} decades is wider than the differences along the curve may be."
 
 
 def _scanned_ion(host: Host, replaced: str, dopant: str, charge: str | None, hull: Hull) -> Ion:

@@ -123,6 +123,8 @@ class Scan(BaseModel):
     points: list[ScanPoint]
     maximum: float = Field(description="Amount at which the model's conductivity is largest.")
     inside: bool = Field(description="Whether that lies between the two ends.")
+    expected_maximum: float = Field(description="The same of the expected conductivity.")
+    expected_inside: bool
     note: str = Field(description="What the curve says, in words.")
 
 

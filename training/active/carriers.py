@@ -10,7 +10,7 @@ filling of about 0.88. Below, the conductivity falls again with the lithium cont
 1e-6 to 8e-6 S/cm (Thangadurai & Weppner, Adv. Funct. Mater. 15, 107 (2005); J. Am. Ceram. Soc. 86, 437 (2003)).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,10 @@ BLOCKING = 5.0  # decades per share of the room that holds an immobile ion: 13 %
 # model knows the families in which it was measured.
 INTRINSIC = 0.05
 LATTICE_GAS_SHARE = 0.5
+# Decades that two anions of one charge gain over one, half and half: their disorder brings the energies of lithium
+# sites closer (Zeng et al., Science 378, 1320 (2022)). Reported: Li6PS5Cl0.5Br0.5 0.1 to 0.3 and Li3OCl0.5Br0.5 0.4
+# above the chloride, Li3YBr3Cl3 0.4 to 1. The lower end is taken; what misfits loses it again by its strain.
+MIXED_ANIONS = 0.3
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class CarrierPrior:
     Attributes:
         filling: share of the room for lithium that is taken (of the sites that hold it, where these are not crowded).
         ordering: lost because lithium orders. dilution: because it is thinned out. blocking: by dopants in its room.
-        carriers: gained by vacancies or interstitials that doping makes.
+        carriers: gained by vacancies or interstitials that doping makes. mixing: gained by two anions on one site.
     """
 
     filling: float
@@ -46,10 +50,11 @@ class CarrierPrior:
     dilution: float
     blocking: float
     carriers: float
+    mixing: float = 0.0
 
     @property
     def decades(self) -> float:
-        return self.ordering + self.dilution + self.blocking + self.carriers
+        return self.ordering + self.dilution + self.blocking + self.carriers + self.mixing
 
 
 def is_crowded(host: Host) -> bool:
@@ -65,7 +70,20 @@ def host_prior(host: Host) -> CarrierPrior:
 def carrier_prior(candidate: Candidate) -> CarrierPrior:
     """The prior of a candidate."""
     inside = sum(s.amount for s in candidate.substitutions if s.host_ion.symbol == LITHIUM)
-    return _prior(candidate.host, float(candidate.composition[LITHIUM]), inside)
+    prior = _prior(candidate.host, candidate.content[LITHIUM], inside)
+    return replace(prior, mixing=_mixing(candidate))
+
+
+def _mixing(candidate: Candidate) -> float:
+    """Entropy of each pair of like anions, in units of half and half."""
+    gained = 0.0
+    for s, p in zip(candidate.substitutions, candidate.placements, strict=True):
+        if s.ion.is_anion and s.ion.charge == s.host_ion.charge:
+            share = min(s.amount / p.available, 1.0)
+            parts = np.array([share, 1 - share])
+            parts = parts[parts > 0]
+            gained -= MIXED_ANIONS * float((parts * np.log2(parts)).sum())
+    return gained
 
 
 def _prior(host: Host, lithium: float, immobile: float) -> CarrierPrior:

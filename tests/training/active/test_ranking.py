@@ -131,6 +131,16 @@ def test_mixing_entropy_of_half_the_bromide_is_that_of_one_mixed_site():
     assert mixing_entropy(half) == pytest.approx(np.log(2) / 5)
 
 
+def test_two_like_anions_gain_most_half_and_half_and_only_by_what_fits():
+    host = crystal("li3ocl")
+    options = CandidateOptions(elements=("Br", "S"), amounts=(0.25, 0.5, 0.75, 1.0), co_doping=False)
+    found = [c for c in enumerate_candidates(host, options) if len(c.substitutions) == 1]
+    bromide = {c.amounts[0]: carrier_prior(c).mixing for c in found if (c.dopants, c.sites) == (("Br",), ("Cl",))}
+    assert max(bromide, key=bromide.get) == 0.5
+    assert bromide[1.0] == 0.0
+    assert all(carrier_prior(c).mixing == 0 for c in found if c.lithium_change)  # sulfide on chloride: other charges
+
+
 def test_every_possible_dopant_has_facts_and_noble_gases_have_none():
     for symbol in usable_elements():
         facts = element_facts(symbol)
