@@ -14,6 +14,7 @@ from ionscout.datasets.errors import OutOfRange, UnknownName
 from ionscout.training.active.posterior import Posterior
 
 Method = Literal["ucb", "ei", "thompson"]
+SURE = 1e-9  # decades; a smaller deviation is none
 METHODS: tuple[Method, ...] = ("ucb", "ei", "thompson")
 
 
@@ -34,9 +35,10 @@ def expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: float) -
     Source: Jones, Schonlau, Welch, J. Global Optim. 13, 455 (1998), equation 15.
     """
     gain = mean - best
-    safe = np.where(deviation > 0, deviation, 1.0)
-    u = np.clip(gain / safe, -1e3, 1e3)  # squares inside; beyond ±40 nothing changes any more
-    return np.where(deviation > 0, gain * norm.cdf(u) + safe * norm.pdf(u), np.maximum(gain, 0.0))
+    spread = deviation > SURE
+    safe = np.where(spread, deviation, 1.0)
+    u = np.clip(gain / safe, -40.0, 40.0)  # beyond, density and tail are 0 or 1 in double precision
+    return np.where(spread, gain * norm.cdf(u) + safe * norm.pdf(u), np.maximum(gain, 0.0))
 
 
 def upper_confidence_bound(mean: np.ndarray, deviation: np.ndarray, beta: float) -> np.ndarray:
