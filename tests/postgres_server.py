@@ -41,7 +41,8 @@ def running_postgres(folder: Path) -> Iterator[str]:
         )  # fmt: skip
         log = (home / "log").open("wb")
         server = subprocess.Popen(
-            [folder / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-c", "unix_socket_directories=", "-c", "fsync=off"],
+            [folder / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port),
+             "-c", "unix_socket_directories=", "-c", "fsync=off"],
             stdout=log, stderr=log, cwd=home, env=environment, **as_user,
         )  # fmt: skip
         try:
