@@ -129,7 +129,8 @@ def suggest(
             total = exploitation + exploration
             scale = scale or float(total.std())  # one price for the whole batch
             price = diversity * scale * penalty[free]
-            k = int(np.argmax(total - price))
+            # Far below the incumbent the expected improvement is exactly 0: of equals the higher mean goes first.
+            k = int(np.lexsort((-free, posteriors[0].mean[free], total - price))[-1])
             index, parts = int(free[k]), (float(exploitation[k]), float(exploration[k]), -float(price[k]))
         found.append(_explained(compositions, posteriors, index, parts, like, known))
         chosen.append(index)

@@ -142,8 +142,8 @@ kernels on elemental statistics; differences from the family mean as features (t
 gain nothing once the loop runs); forests as the mean of the process; choosing by the probability to be among the best;
 several dials within one batch.
 
-Why warm is hard: repeats of one composition differ by half a decade, and the best 5 % of a family lie only 0.1 to 0.3
-decades above the next rows, so that it is partly noise which of twenty good rows is a target. In a pool of 76 with four
+Why warm is hard: repeats of one composition differ by half a decade, but the best 5 % of these families end less than
+0.2 decades above the next row, so that it is partly noise which of twenty good rows is a target. In a pool of 76 with four
 targets, somebody who knew the best twenty rows but not their order would need 12.6 measurements for the third hit: an
 acceleration of 3.7.
 """
