@@ -144,8 +144,8 @@ several dials within one batch.
 
 Why warm is hard: repeats of one composition differ by half a decade, but the best 5 % of these families end less than
 0.2 decades above the next row, so that it is partly noise which of twenty good rows is a target. In a pool of 76 with
-four targets, somebody who knew the best twenty rows but not their order would need 12.6 measurements for the third hit: an
-acceleration of 3.7.
+four targets, somebody who knew the best twenty rows but not their order would need 12.6 measurements for the third
+hit: an acceleration of 3.7.
 """
 
 _LEAKS = """
