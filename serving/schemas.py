@@ -62,8 +62,9 @@ class Conductivity(BaseModel):
     coverage: float = Field(description="Share of measurements that such intervals hold, e.g. 0.9.")
     temperature_K: float = Field(description="Temperature of the prediction, in kelvin.")
     in_domain: bool = Field(description="Whether the material resembles the training data; if not, trust it less.")
-    path: Literal["structure", "cell", "composition"] = Field(
-        description="What the answer rests on: the crystal, its cell without coordinates, or the formula alone."
+    path: Literal["structure", "cell", "template", "composition"] = Field(
+        description="What the answer rests on: the crystal, its cell without coordinates, the cells of the formula's "
+        "nearest relatives, or the formula alone."
     )
     model: str = Field(description="Name of the model that answered.")
     version: str = Field(description="Version of the model that answered.")

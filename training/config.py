@@ -64,21 +64,27 @@ class ConductivityConfig(BaseModel):
 
 
 def read_config(kind: type[Config], path: Path | None, name: str) -> Config:
-    """Read a configuration; None reads the shipped `configs/<name>.yaml`.
+    """Read a configuration: the shipped `configs/<name>.yaml`, with what the file at `path` says instead.
 
     Raises:
         BadData: when the file is missing or a field is unknown or out of range.
     """
     try:
-        text = (
-            path.read_text()
-            if path
-            else resources.files("ionscout.training").joinpath(f"configs/{name}.yaml").read_text()
-        )
-        return kind(**(yaml.safe_load(text) or {}))
+        shipped = resources.files("ionscout.training").joinpath(f"configs/{name}.yaml").read_text()
+        changes = yaml.safe_load(path.read_text()) if path else None
+        return kind(**_merged(yaml.safe_load(shipped) or {}, changes or {}))
     except (OSError, yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
         raise BadData(f"The configuration {path or name} cannot be read ({error}).") from None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise BadData(f"The configuration {path or name} is wrong at '{field}': {first['msg']}.") from None
+
+
+def _merged(values: dict, changes: dict) -> dict:
+    """The values, with those of the changes instead wherever both have one; nested fields one by one."""
+    merged = dict(values)
+    for name, change in changes.items():
+        nested = isinstance(change, dict) and isinstance(values.get(name), dict)
+        merged[name] = _merged(values[name], change) if nested else change
+    return merged

@@ -9,28 +9,26 @@ from multiprocessing import get_context
 import numpy as np
 import torch
 
-from ionscout.models import arrhenius
+from ionscout.models.conductivity.completion import Reading, readings
 from ionscout.models.conductivity.ensemble import ConductivityEnsemble
-from ionscout.models.conductivity.forest import FrozenForest
-from ionscout.models.conductivity.predictor import Calibration, domain_distances, join, path_of
+from ionscout.models.conductivity.gaussian_process import ConductionProcess
+from ionscout.models.conductivity.predictor import Calibration, RawPrediction, join, mixture, path_of, raw_prediction
 from ionscout.models.uncertainty import COVERAGE, conformal_factor, nonconformity
 from ionscout.training.config import ConductivityConfig
-from ionscout.training.examples import Examples, formula_only
-from ionscout.training.fit import FittedNetwork, fit_forests, fit_network
-from ionscout.training.folds import grouped_folds, publications
+from ionscout.training.examples import Examples, formula_only, seen_as
+from ionscout.training.fit import FittedNetwork, fit_network
+from ionscout.training.folds import grouped_folds
+from ionscout.training.gaussian_process import fit_processes
 
 DOMAIN_QUANTILE = 0.95  # one in twenty held-out rows counts as unlike the rest; more would cry wolf
-
-
-USUAL_ENERGY_DEVIATION = 0.15  # eV: spread of Ea within a family, where its error was not measured
 
 
 @dataclass
 class OutOfFold:
     """Predictions for n rows by models that saw no row of their publication.
 
-    `graph`, `deviation`, `energy` [n] come from the ensemble (log10 σ, its standard deviation, Ea in eV), `forest` and
-    `tree_variance` [n] from the forest; `distance` [n] is to the nearest training rows of that fold.
+    A row may be read in several ways (`options`, templates of a bare formula): `raw` holds all of them, `owner` [k] the
+    row of each and `weight` [k] its share.
     """
 
     path: np.ndarray
@@ -38,17 +36,35 @@ class OutOfFold:
     label: np.ndarray
     censored: np.ndarray
     measured_energy: np.ndarray
-    graph: np.ndarray
-    deviation: np.ndarray
-    energy: np.ndarray
-    forest: np.ndarray
-    tree_variance: np.ndarray
-    distance: np.ndarray
+    raw: RawPrediction
+    owner: np.ndarray
+    weight: np.ndarray
     histories: list[list[FittedNetwork]] = field(default_factory=list)
 
-    def joined(self, weight: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-        """Location and scale with this share of the graph ensemble, as the predictor joins them."""
-        return join(self.graph, self.deviation, self.forest, self.tree_variance, np.asarray(weight))
+    def joined(self, graph_weight: float, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Location and scale [n] (decades) with this share of the graph ensemble, as the predictor joins them."""
+        wanted = range(len(self.label)) if rows is None else rows
+        pairs = [
+            join(self.raw, where, self.weight[where], graph_weight) for where in (self.readings_of(i) for i in wanted)
+        ]
+        return np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
+
+    def readings_of(self, row: int) -> np.ndarray:
+        """Positions in `raw` of one row."""
+        return np.flatnonzero(self.owner == row)
+
+    def energies(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ea and its expected deviation (eV), [n] each."""
+        pairs = []
+        for row in range(len(self.label)):
+            where = self.readings_of(row)
+            pairs.append(mixture(self.raw.energy[where], self.raw.energy_deviation[where], self.weight[where]))
+        return np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
+
+    @property
+    def novelty(self) -> np.ndarray:
+        """Share of the prior variance that training left, [n]."""
+        return np.bincount(self.owner, self.weight * self.raw.novelty, minlength=len(self.label))
 
 
 def cross_validate(
@@ -63,22 +79,54 @@ def cross_validate(
         extra: training rows to add to a fold, given what the fold holds out (so that overlap can be left out).
         on_fit: called after each fitted network.
     """
-    splits = grouped_folds(publications(examples.measurements), config.folds, config.seed)
-    pieces = []
-    for number, (train_rows, test_rows) in enumerate(splits):
-        test = examples.rows(test_rows)
-        training = examples.rows(train_rows).joined(extra(test))
-        ensemble, fits = fit_ensemble(training, config, config.seed + 1000 * (number + 1), on_fit)
-        forests = fit_forests(training, config, config.seed)
-        bare = formula_only(test, config.network.cutoff)
-        references = reference_embeddings(ensemble, training)
-        pieces.append(
-            [(test_rows, number, fits, _predict(rows, ensemble, forests, references)) for rows in (test, bare)]
+    bare = formula_only(examples, config.network.cutoff)
+    tested = [(rows, _Read.of(rows, config.network.cutoff)) for rows in (examples, bare)]
+    pieces: list[list[tuple[np.ndarray, RawPrediction]]] = [[], []]
+    fold, histories = np.zeros(len(examples), dtype=int), []
+    for number, (train_rows, test_rows) in enumerate(grouped_folds(examples.groups, config.folds, config.seed)):
+        fold[test_rows] = number
+        training = examples.rows(train_rows).joined(extra(examples.rows(test_rows)))
+        ensemble, fits = fit_ensemble(training.labelled(), config, config.seed + 1000 * (number + 1), on_fit)
+        processes = fit_processes(training, config.process, config.seed)
+        histories.append(fits)
+        for found, (_, read) in zip(pieces, tested, strict=True):
+            where = np.flatnonzero(np.isin(read.owner, test_rows))
+            found.append((where, _predict(read.options.rows(where), ensemble, processes)))
+    return tuple(  # type: ignore[return-value]
+        OutOfFold(
+            read.path,
+            fold,
+            rows.label,
+            rows.censored,
+            rows.energy,
+            _assemble(found),
+            read.owner,
+            read.weight,
+            histories,
         )
-    return (
-        _assemble(examples, [piece[0] for piece in pieces]),
-        _assemble(formula_only(examples, config.network.cutoff), [piece[1] for piece in pieces]),
+        for found, (rows, read) in zip(pieces, tested, strict=True)
     )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Every reading of every row: `options` [k] as examples, the row and weight of each, and the path of each row."""
+
+    options: Examples
+    owner: np.ndarray
+    weight: np.ndarray
+    path: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Examples, cutoff: float) -> "_Read":
+        seen: list[list[Reading]] = [readings(material) for material in rows.materials]
+        owner = np.repeat(np.arange(len(seen)), [len(options) for options in seen])
+        path = np.array([path_of(m, options) for m, options in zip(rows.materials, seen, strict=True)])
+        weight = np.array([option.weight for options in seen for option in options])
+        if len(owner) == len(rows) and not any(options[0].template for options in seen):
+            return cls(rows, owner, weight, path)
+        materials = [option.material for options in seen for option in options]
+        return cls(seen_as(rows.rows(owner), materials, cutoff), owner, weight, path)
 
 
 def fit_ensemble(
@@ -115,69 +163,55 @@ def _fit_payload(payload: bytes, seed: int) -> bytes:
     return pickle.dumps(fit_network(training, config, seed))
 
 
-def _predict(
-    rows: Examples,
-    ensemble: ConductivityEnsemble,
-    forests: tuple[FrozenForest, FrozenForest],
-    references: dict[str, np.ndarray],
-) -> dict[str, np.ndarray]:
-    output = ensemble.predict(rows.graphs)
-    with_cell = np.isfinite(rows.crystal_features).all(1)
-    trees = forests[1].predict_trees(rows.composition_features)
-    if with_cell.any():
-        trees[with_cell] = forests[0].predict_trees(rows.crystal_features[with_cell])
-    return {
-        "graph": output.location,
-        "deviation": output.deviation,
-        "energy": arrhenius.activation_energy(output.location, output.prefactor),
-        "forest": trees.mean(1),
-        "tree_variance": trees.var(1),
-        "distance": domain_distances(rows.materials, output.embedding, references),
-    }
+def _predict(rows: Examples, ensemble: ConductivityEnsemble, processes: dict[str, ConductionProcess]) -> RawPrediction:
+    return raw_prediction(ensemble.predict(rows.graphs).location, processes, rows.materials, rows.features)
 
 
-def reference_embeddings(ensemble: ConductivityEnsemble, training: Examples) -> dict[str, np.ndarray]:
-    """Embeddings of the training rows, [n, d] for each view: crystals as crystals, and every row as a bare formula."""
-    crystals = [graph for graph, m in zip(training.graphs, training.materials, strict=True) if m.structure is not None]
-    bare = ensemble.predict(formula_only(training, ensemble.config.cutoff).graphs).embedding
-    return {"structure": ensemble.predict(crystals).embedding if crystals else bare, "composition": bare}
-
-
-def _assemble(examples: Examples, pieces: list) -> OutOfFold:
-    n = len(examples)
-    columns = {name: np.full(n, np.nan) for name in pieces[0][3]}
-    fold = np.zeros(n, dtype=int)
-    for rows, number, _, predicted in pieces:
-        fold[rows] = number
-        for name, values in predicted.items():
-            columns[name][rows] = values
-    path = np.array([path_of(m) for m in examples.materials])
-    histories = [fits for _, _, fits, _ in pieces]
-    return OutOfFold(path, fold, examples.label, examples.censored, examples.energy, histories=histories, **columns)
+def _assemble(pieces: Sequence[tuple[np.ndarray, RawPrediction]]) -> RawPrediction:
+    order = np.argsort(np.concatenate([where for where, _ in pieces]))
+    names = RawPrediction.__dataclass_fields__
+    return RawPrediction(**{name: np.concatenate([getattr(raw, name) for _, raw in pieces])[order] for name in names})
 
 
 def calibrate(
-    oof: OutOfFold,
-    rows: np.ndarray,
-    graph_weight: float | None = None,
-    coverage: float = COVERAGE,
-    energy_deviation: float = USUAL_ENERGY_DEVIATION,
+    oof: OutOfFold, rows: np.ndarray, graph_weight: float | None = None, coverage: float = COVERAGE
 ) -> Calibration:
     """Find the conformal factor on the given out-of-fold rows, and the graph ensemble's share unless it is given."""
     label, censored = oof.label[rows], oof.censored[rows]
 
     def error(share: float) -> float:
-        return nonconformity(oof.joined(share)[0][rows], np.ones(len(label)), label, censored).mean()
+        return nonconformity(oof.joined(share, rows)[0], np.ones(len(label)), label, censored).mean()
 
     share = float(min(np.linspace(0, 1, 11), key=error)) if graph_weight is None else graph_weight
-    location, scale = oof.joined(share)
+    location, scale = oof.joined(share, rows)
     return Calibration(
         graph_weight=share,
-        factor=conformal_factor(nonconformity(location[rows], scale[rows], label, censored), coverage),
+        factor=conformal_factor(nonconformity(location, scale, label, censored), coverage),
         coverage=coverage,
-        energy_deviation=energy_deviation,
-        domain_distance=float(np.quantile(oof.distance[rows], DOMAIN_QUANTILE)),
+        energy_factor=energy_factor(oof),
+        domain_novelty=float(np.quantile(oof.novelty[rows], DOMAIN_QUANTILE)),
     )
+
+
+def energy_factor(oof: OutOfFold) -> float:
+    """Root mean square of the out-of-fold errors of Ea in units of what was expected; 1 where none was measured."""
+    value, deviation = oof.energies()
+    scaled = ((value - oof.measured_energy) / deviation)[_believable(oof)]
+    return float(np.sqrt(np.mean(scaled**2))) if len(scaled) >= FEWEST_ENERGIES else 1.0
+
+
+def energy_error(oof: OutOfFold) -> np.ndarray:
+    """Errors of the activation energy (eV), out of fold, of the rows that have a believable measured one."""
+    return (oof.energies()[0] - oof.measured_energy)[_believable(oof)]
+
+
+def _believable(oof: OutOfFold) -> np.ndarray:
+    low, high = ENERGY_RANGE
+    return (oof.measured_energy >= low) & (oof.measured_energy <= high)
+
+
+FEWEST_ENERGIES = 20
+ENERGY_RANGE = (0.03, 1.5)  # eV: three of 211 lie outside, at 1.6 to 2.1, and are of other processes or misprints
 
 
 @dataclass(frozen=True)
@@ -189,30 +223,26 @@ class Honest:
     in_domain: np.ndarray
 
 
-def energy_error(oof: OutOfFold) -> np.ndarray:
-    """Errors of the activation energy (eV), out of fold, of the rows that have a measured one."""
-    error = oof.energy - oof.measured_energy
-    return error[np.isfinite(error)]
-
-
 def nested(oof: OutOfFold, graph_weight: float | None = None) -> Honest:
     """Calibrate each fold on the others, so that no row takes part in choosing its own interval.
 
     `graph_weight` fixes the share of the graph ensemble (1: graph only); None lets the other folds choose it.
     """
-    location, half, inside = (
-        np.full(len(oof.label), np.nan),
-        np.full(len(oof.label), np.nan),
-        np.zeros(len(oof.label), bool),
-    )
+    n = len(oof.label)
+    location, half, inside = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, bool)
     for number in np.unique(oof.fold):
         for path in np.unique(oof.path):
-            here = (oof.fold == number) & (oof.path == path)
-            others = (oof.fold != number) & (oof.path == path)
-            if not here.any():
+            here = np.flatnonzero((oof.fold == number) & (oof.path == path))
+            others = np.flatnonzero((oof.fold != number) & (oof.path == path))
+            if not len(here):
                 continue
-            calibration = calibrate(oof, np.flatnonzero(others), graph_weight)
-            centre, scale = oof.joined(calibration.graph_weight)
-            location[here], half[here] = centre[here], calibration.factor * scale[here]
-            inside[here] = oof.distance[here] <= calibration.domain_distance
+            calibration = calibrate(
+                oof, others if len(others) >= FEWEST else np.flatnonzero(oof.fold != number), graph_weight
+            )
+            centre, scale = oof.joined(calibration.graph_weight, here)
+            location[here], half[here] = centre, calibration.factor * scale
+            inside[here] = oof.novelty[here] <= calibration.domain_novelty
     return Honest(location, half, inside)
+
+
+FEWEST = 30  # residuals: with fewer, the 90 % quantile is one of the three largest and means little

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from ionscout.datasets.sources.base import Measurement
-from ionscout.models.conductivity.predictor import ConductivityPredictor
+from ionscout.models.conductivity.predictor import ConductivityPrediction, ConductivityPredictor
 
 UNMEASURABLE = -15.0  # log10 S/cm: what protocol P puts for every upper bound
 
@@ -39,7 +39,7 @@ def evaluate_measurements(predictor: ConductivityPredictor, measurements: Sequen
     Returns `{"model", "version", "rows": [{"id", "formula", "measured", "predicted", "lower", "upper"}], "scores"}`,
     conductivities in S/cm.
     """
-    answers = [predictor.predict([m.material()], m.temperature_K)[0] for m in measurements]
+    answers = _answers(predictor, measurements)
     location = np.log10([a.conductivity for a in answers])
     half_width = np.log10([a.upper for a in answers]) - location
     label = np.array([m.log10_conductivity for m in measurements])
@@ -64,6 +64,16 @@ def evaluate_measurements(predictor: ConductivityPredictor, measurements: Sequen
             for m, a in zip(measurements, answers, strict=True)
         ],
     }
+
+
+def _answers(predictor: ConductivityPredictor, measurements: Sequence[Measurement]) -> list[ConductivityPrediction]:
+    """One answer a row, in order; rows of one temperature share a batch."""
+    found: dict[int, ConductivityPrediction] = {}
+    for temperature in sorted({m.temperature_K for m in measurements}):
+        rows = [i for i, m in enumerate(measurements) if m.temperature_K == temperature]
+        predicted = predictor.predict([measurements[i].material() for i in rows], temperature)
+        found.update(zip(rows, predicted, strict=True))
+    return [found[i] for i in range(len(measurements))]
 
 
 def score(

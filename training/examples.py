@@ -10,7 +10,7 @@ from ionscout.datasets.sources.base import ROOM_TEMPERATURE, Measurement
 from ionscout.datasets.structure import Material
 from ionscout.models import arrhenius
 from ionscout.models.conductivity.features import Features, features_of
-from ionscout.models.conductivity.inputs import graph_of
+from ionscout.models.conductivity.inputs import graphs_of
 from ionscout.training.folds import publications
 
 USUAL_ENERGY = 0.35  # eV, moves labels measured a few kelvin off room temperature when the paper gives no Ea
@@ -87,11 +87,12 @@ def make_examples(measurements: Sequence[Measurement], cutoff: float) -> Example
     """Prepare measurements for fitting."""
     materials = [m.material() for m in measurements]
     energy = np.array([np.nan if m.activation_energy_eV is None else m.activation_energy_eV for m in measurements])
+    graphs = graphs_of(materials, cutoff)
     return Examples(
         list(measurements),
         materials,
-        [graph_of(m.composition, m.structure, cutoff) for m in materials],
-        features_of(materials),
+        graphs,
+        features_of(materials, graphs),
         np.array([m.log10_conductivity for m in measurements]),
         np.array([m.temperature_K for m in measurements]),
         np.array([m.censored for m in measurements]),
@@ -102,8 +103,8 @@ def make_examples(measurements: Sequence[Measurement], cutoff: float) -> Example
 
 def seen_as(examples: Examples, materials: Sequence[Material], cutoff: float) -> Examples:
     """The same measurements with other knowledge of each material: a formula alone, or a borrowed cell."""
-    graphs = [graph_of(m.composition, m.structure, cutoff) for m in materials]
-    return replace(examples, materials=list(materials), graphs=graphs, features=features_of(materials))
+    graphs = graphs_of(materials, cutoff)
+    return replace(examples, materials=list(materials), graphs=graphs, features=features_of(materials, graphs))
 
 
 def formula_only(examples: Examples, cutoff: float) -> Examples:

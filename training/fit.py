@@ -1,4 +1,4 @@
-"""Fit one network, or the forests: seeded, with early stopping on rows of publications held out for it."""
+"""Fit one network: seeded, with early stopping on rows of publications held out for it."""
 
 import math
 from collections.abc import Callable
@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.ensemble import ExtraTreesRegressor
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ionscout.datasets.errors import BadData
 from ionscout.models import arrhenius
-from ionscout.models.conductivity.forest import FrozenForest
 from ionscout.models.conductivity.inputs import batch_of
 from ionscout.models.conductivity.network import ConductivityNetwork
 from ionscout.training.config import ConductivityConfig
@@ -112,21 +110,6 @@ def conductivity_loss(
     error = (arrhenius.activation_energy(location.detach(), prefactor) - energy).abs()
     known = torch.isfinite(energy)
     return loss.mean() + ENERGY_WEIGHT * torch.where(known, error, 0.0).sum() / known.sum().clamp(min=1)
-
-
-def fit_forests(examples: Examples, config: ConductivityConfig, seed: int) -> tuple[FrozenForest, FrozenForest]:
-    """Fit the crystal forest (rows with a cell) and the composition forest (all rows)."""
-    target = examples.label - config.censored_offset * examples.censored
-    with_cell = np.isfinite(examples.crystal_features).all(1)
-
-    def grow(features: np.ndarray, label: np.ndarray) -> FrozenForest:
-        forest = ExtraTreesRegressor(config.trees, max_features=config.tree_features, random_state=seed)
-        return FrozenForest.from_sklearn(forest.fit(features, label))
-
-    return (
-        grow(examples.crystal_features[with_cell], target[with_cell]),
-        grow(examples.composition_features, target),
-    )
 
 
 def _hold_out(

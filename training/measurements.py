@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -67,16 +68,26 @@ class JoinedTable:
         return [m for m in self.measurements if m.source != source]
 
 
-def joined_table() -> JoinedTable:
+def joined_table(folder: Path | None = None, own: Sequence[Measurement] = ()) -> JoinedTable:
     """OBELiX's training part, the embedded set, Liverpool, Laskowski and the 1,011-row table, those that are here.
+
+    Args:
+        folder: of OBELiX, when it is not the one in the data directory; then it must be there.
+        own: the user's rows; they go before everything but OBELiX.
 
     Raises:
         BadData: a table that is here cannot be read.
+        DataUnavailable: the folder that was named has no OBELiX table.
     """
     groups: list[list[Measurement]] = []
     reports = []
-    with suppress(DataUnavailable):  # the embedded set always is there
-        groups.append(Obelix(part="train").load())
+    if folder is not None:
+        groups.append(Obelix(folder, "train").load())
+    else:
+        with suppress(DataUnavailable):  # the embedded set always is there
+            groups.append(Obelix(part="train").load())
+    if own:
+        groups.append(list(own))
     groups.append(Embedded().load())
     tables: tuple[Table, ...] = (Liverpool(), Laskowski(), Conductivity1011())
     for table in tables:

@@ -1,14 +1,23 @@
-"""From a checked material to what the models read: a graph for the network, a vector for the forest."""
+"""From a checked material to what the network reads: the graph of a crystal, or of a bare formula."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-import numpy as np
 import torch
-from pymatgen.core import Composition, Lattice, Structure
+from pymatgen.core import Composition, Structure
 from torch_geometric.data import Batch
 
 from ionscout.datasets.graph import CrystalData, composition_vector, crystal_graph
-from ionscout.datasets.structure import ConventionalCell
+from ionscout.datasets.structure import Material
+from ionscout.models.energy import load_predictor
+
+
+def graphs_of(materials: Sequence[Material], cutoff: float) -> list[CrystalData]:
+    """Graphs of materials, each with the embedding of its composition: `formula_embedding` [1, 768]."""
+    embeddings = torch.tensor(load_predictor().embed([m.composition for m in materials]), dtype=torch.float32)
+    graphs = [graph_of(m.composition, m.structure, cutoff) for m in materials]
+    for graph, embedding in zip(graphs, embeddings, strict=True):
+        graph.formula_embedding = embedding[None].clone()  # a view would carry all rows along when it is pickled
+    return graphs
 
 
 def graph_of(composition: Composition, structure: Structure | None, cutoff: float) -> CrystalData:
@@ -25,21 +34,6 @@ def graph_of(composition: Composition, structure: Structure | None, cutoff: floa
 def batch_of(graphs: Iterable[CrystalData]) -> Batch:
     """Join graphs into one PyG batch."""
     return Batch.from_data_list(list(graphs))
-
-
-def composition_features(composition: Composition) -> np.ndarray:
-    """Atomic fractions by atomic number, [95]."""
-    return composition_vector(composition).numpy().astype(np.float64)
-
-
-def crystal_features(composition: Composition, cell: ConventionalCell) -> np.ndarray:
-    """Fractions, volume per atom, lithium density, space group number and lattice parameters, [104].
-
-    Lattice parameters look crude, but they tell phases of one composition apart that fractions cannot.
-    """
-    fractions = composition_features(composition)
-    volume = Lattice.from_parameters(*cell.lattice).volume / cell.atoms
-    return np.concatenate([fractions, [volume, fractions[3] / volume, cell.space_group, *cell.lattice]])
 
 
 def _no_sites() -> CrystalData:

@@ -19,6 +19,7 @@ from ionscout.datasets.elements import PROPERTIES, element_table
 from ionscout.datasets.graph import CUTOFF
 
 LITHIUM = 3
+EMBEDDING = 768  # of the energy network: two members of 384 channels
 
 
 class NetworkConfig(BaseModel):
@@ -34,6 +35,8 @@ class NetworkConfig(BaseModel):
     head: int = Field(64, ge=1, le=1024, description="Channels inside the head.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout before and inside the head.")
     structure_dropout: float = Field(0.15, ge=0, lt=1, description="Crystals shown without structure in training.")
+    embedding_dropout: float = Field(0.2, ge=0, lt=1, description="Dropout on the pre-trained embedding.")
+    use_embedding: bool = Field(True, description="Off: no pre-trained composition embedding (ablation).")
     use_structure: bool = Field(True, description="Off: composition alone (ablation).")
     use_composition: bool = Field(True, description="Off: crystal graph alone (ablation).")
 
@@ -55,23 +58,28 @@ class ElementEncoder(nn.Module):
 
 
 class CompositionEncoder(nn.Module):
-    """Messages between all elements of a formula, weighted by fraction: [b, 95] → [b, width]."""
+    """Messages between all elements of a formula, weighted by fraction, and what a network pre-trained on formation
+    energies makes of it: [b, 95] and [b, 768] → [b, width]."""
 
-    def __init__(self, width: int, layers: int):
+    def __init__(self, width: int, layers: int, dropout: float):
         super().__init__()
+        self.pretrained = nn.Sequential(
+            nn.LayerNorm(EMBEDDING, elementwise_affine=False), nn.Dropout(dropout), nn.Linear(EMBEDDING, width)
+        )
         self.element = ElementEncoder(width)
         self.fraction = nn.Linear(1, width)
         self.messages = nn.ModuleList(nn.Linear(2 * width + 1, 2 * width) for _ in range(layers))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
 
-    def forward(self, fractions: Tensor) -> Tensor:
+    def forward(self, fractions: Tensor, embedding: Tensor | None) -> Tensor:
         row, z = fractions.nonzero(as_tuple=True)
         weight = fractions[row, z][:, None]
         h = self.element(z) + self.fraction(weight.sqrt())
         for message, norm in zip(self.messages, self.norms, strict=True):
             around = scatter(weight * h, row, 0, len(fractions))[row]
             h = norm(h + _gated(message(torch.cat([h, around, weight], 1))))
-        return scatter(weight * h, row, 0, len(fractions))
+        pooled = scatter(weight * h, row, 0, len(fractions))
+        return pooled if embedding is None else pooled + self.pretrained(embedding)
 
 
 class SiteConvolution(nn.Module):
@@ -102,7 +110,7 @@ class ConductivityNetwork(nn.Module):
     def __init__(self, config: NetworkConfig | None = None):
         super().__init__()
         self.config = c = config or NetworkConfig()
-        self.composition = CompositionEncoder(c.width, c.composition_layers)
+        self.composition = CompositionEncoder(c.width, c.composition_layers, c.embedding_dropout)
         self.element = ElementEncoder(c.width)
         self.vacancy = nn.Parameter(0.1 * torch.randn(c.width))
         self.convolutions = nn.ModuleList(SiteConvolution(c.width, c.radial) for _ in range(c.crystal_layers))
@@ -126,7 +134,9 @@ class ConductivityNetwork(nn.Module):
 
     def embed(self, batch: Batch) -> Tensor:
         """The last hidden layer, [b, head]: what the in-domain distance is measured in."""
-        composition = self.composition(batch.composition)
+        composition = self.composition(
+            batch.composition, batch.formula_embedding if self.config.use_embedding else None
+        )
         structure = self._structure(batch, len(composition))
         if not self.config.use_composition:
             composition = torch.zeros_like(composition)

@@ -13,6 +13,7 @@ import typer
 from ionscout.datasets.errors import UnknownName
 from ionscout.serving.cli import benchmarks as thermodynamic
 from ionscout.serving.cli import dopants, latency, screen
+from ionscout.serving.cli.inputs import progress_bar
 
 Data = Annotated[
     Path | None, typer.Option("--data", help="OBELiX folder, or a CSV of own measurements; default: IONSCOUT_DATA_DIR.")
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("evaluate", no_args_is_help=True)(evaluate)
     benchmarks = typer.Typer(help="Measure against the field's benchmarks, baselines beside.", no_args_is_help=True)
     benchmarks.command("obelix")(benchmark_obelix)
+    benchmarks.command("conductivity")(benchmark_conductivity)
     benchmarks.command("energy")(benchmark_energy)
     benchmarks.command("measurements")(benchmark_measurements)
     latency.register(benchmarks)
@@ -69,7 +71,7 @@ def train(
         return
     scores = predictor.card["metrics_out_of_fold"]["as given"]
     typer.echo(f"conductivity {predictor.version}, trained on {predictor.card['trained_on']}; out of fold (decades):")
-    for name in ("champion", "graph_only", "forest_only"):
+    for name in ("champion", "graph_only", "process_only"):
         s = scores[name]["all"]
         typer.echo(f"  {name:12} MAE P {s['mae_P']:.2f}  B {s['mae_B']:.2f}  C {s['mae_C']:.2f}")
 
@@ -123,6 +125,27 @@ def benchmark_obelix(data: Data = None, config: ConfigFile = None, output: Repor
     page = obelix.markdown(report, "ionscout benchmark obelix --out benchmarks")
     if output is not None:
         write_report(output, "obelix", report, page)
+    _show(report, as_json, lambda: page)
+
+
+def benchmark_conductivity(
+    config: ConfigFile = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of the folds; scores are means over them.")] = 2,
+    output: Reports = None,
+    as_json: Json = False,
+) -> None:
+    """Everything about the conductivity model on grouped folds: levers, families, intervals, series; about an hour."""
+    from ionscout.training.benchmarks import conductivity, conductivity_page
+    from ionscout.training.config import ConductivityConfig, read_config
+
+    if output is not None:
+        check_writable(output)
+    with progress_bar("Fitting", as_json) as step:
+        report = conductivity.run(read_config(ConductivityConfig, config, "conductivity"), seeds, step)
+    command = f"ionscout benchmark conductivity --seeds {seeds} --out benchmarks"
+    page = conductivity_page.markdown(report, command)
+    if output is not None:
+        write_report(output, "conductivity", report, page)
     _show(report, as_json, lambda: page)
 
 

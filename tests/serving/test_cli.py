@@ -61,7 +61,7 @@ def test_a_file_and_json_give_one_object_on_stdout(crystal):
 
 def test_what_is_no_file_is_a_formula(monkeypatch, capsys):
     out, _ = run(monkeypatch, capsys, "predict", "Li6PS5Cl", "--json")
-    assert json.loads(out)["conductivity"]["path"] == "composition"
+    assert json.loads(out)["conductivity"]["path"] == "template"
     named, _ = run(monkeypatch, capsys, "predict", "--formula", "Li6PS5Cl", "--json")
     assert json.loads(named)["conductivity"] == json.loads(out)["conductivity"]
 
@@ -87,7 +87,7 @@ def test_the_table_has_predictions_and_intervals(crystal, monkeypatch, capsys):
     assert "350 K" in out
     assert "good.cif" in out
     assert "Li6PS5Cl" in out
-    assert "composition" in out
+    assert "template" in out
 
 
 def test_json_equals_what_the_service_answers(crystal, client, monkeypatch, capsys):

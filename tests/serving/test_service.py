@@ -42,9 +42,10 @@ def test_one_crystal_gives_one_answer_with_interval_and_provenance(server):
     assert isinstance(answer["warnings"], list)
 
 
-def test_a_formula_is_answered_by_the_composition_path(client):
+def test_a_formula_is_answered_through_its_relatives_or_alone(client):
+    assert client.predict(formula="LiPt3Rh4Au2").conductivity.path == "composition"
     prediction = client.predict(formula="Li6PS5Cl")
-    assert prediction.conductivity.path == "composition"
+    assert prediction.conductivity.path == "template"
     assert prediction.source_format == "formula"
 
 

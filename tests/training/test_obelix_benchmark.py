@@ -5,16 +5,32 @@ import json
 import pandas as pd
 import pytest
 
+from ionscout.datasets.settings import settings
 from ionscout.datasets.sources.embedded import Embedded
 from ionscout.datasets.sources.obelix import CONDUCTIVITY
 from ionscout.models.conductivity.network import NetworkConfig
 from ionscout.training.benchmarks import obelix
-from ionscout.training.config import ConductivityConfig
+from ionscout.training.config import ConductivityConfig, read_config
 
 FIELDS = {"n", "mae_P", "mae_B", "mae_C", "rmse_P", "spearman", "coverage_90", "width_90"}
-SMALL = ConductivityConfig(
-    members=1, folds=3, epochs=2, trees=5, workers=1, network=NetworkConfig(width=8, head=16, crystal_layers=1)
+SMALL = read_config(ConductivityConfig, None, "conductivity").model_copy(
+    update={
+        "members": 1,
+        "folds": 3,
+        "epochs": 2,
+        "workers": 1,
+        "network": NetworkConfig(width=8, head=16, crystal_layers=1),
+    }
 )
+
+
+@pytest.fixture(autouse=True)
+def no_other_tables(monkeypatch):
+    """The embedded set alone: with all tables beside it this would take minutes."""
+    monkeypatch.delenv("IONSCOUT_DATA_DIR", raising=False)
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
 
 
 def write_obelix(folder, parts: dict[str, slice]) -> None:

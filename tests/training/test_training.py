@@ -18,8 +18,14 @@ from ionscout.training.examples import make_examples
 from ionscout.training.fit import conductivity_loss, fit_network
 from ionscout.training.tracking import use_record
 
-SMALL = ConductivityConfig(
-    members=1, folds=3, epochs=3, trees=10, workers=1, network=NetworkConfig(width=8, head=16, crystal_layers=1)
+SMALL = read_config(ConductivityConfig, None, "conductivity").model_copy(
+    update={
+        "members": 1,
+        "folds": 3,
+        "epochs": 3,
+        "workers": 1,
+        "network": NetworkConfig(width=8, head=16, crystal_layers=1),
+    }
 )
 
 
@@ -149,7 +155,7 @@ def test_protocols_differ_only_on_bounds():
 
 def test_a_training_that_diverges_says_so(rows):
     examples = make_examples(rows[:30], SMALL.network.cutoff)
-    examples.label[:] = np.nan
+    examples.log_conductivity[:] = np.nan
     with pytest.raises(BadData, match="diverged"):
         fit_network(examples, SMALL, seed=0)
 
@@ -158,13 +164,13 @@ def test_own_rows_join_the_training_unless_their_temperature_says_nothing(tmp_pa
     (tmp_path / "own.csv").write_text(
         "formula,conductivity_S_cm,temperature_K\nLi3PS4,1e-4,298\nLi3PS4,1e-2,500\nLi2S,1e-12,\n"
     )
-    monkeypatch.setattr("ionscout.training.conductivity.Obelix", _NoObelix)
+    monkeypatch.setattr("ionscout.training.measurements.Obelix", _NoObelix)
     data = training_data(tmp_path / "own.csv")
     assert [m.formula for m in data.main if m.source == "user"] == ["Li3PS4", "Li2S"]
 
 
 class _NoObelix:
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, **named):
         raise DataUnavailable("no OBELiX here")
 
 

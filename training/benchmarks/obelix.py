@@ -12,7 +12,7 @@ from ionscout.datasets.sources.obelix import Obelix
 from ionscout.datasets.sources.repeats import fraction_matrix
 from ionscout.models.conductivity.predictor import Calibration, ConductivityPredictor
 from ionscout.training.baselines import Median, RandomForest, constant_half_width, out_of_fold
-from ionscout.training.conductivity import extra_rows
+from ionscout.training.conductivity import extra_rows, training_data
 from ionscout.training.config import ConductivityConfig
 from ionscout.training.crossval import cross_validate, nested
 from ionscout.training.evaluate import score
@@ -44,11 +44,12 @@ def cross_validated(
     source: Obelix, config: ConductivityConfig, on_start: Callable[[int], None], on_fit: Callable[[], None]
 ) -> dict:
     """Fit everything anew on the same grouped folds of the training part."""
-    measurements = source.load()
+    data = training_data(source.folder)
+    measurements = data.main
     on_start(config.members * config.folds)
     examples = make_examples(measurements, config.network.cutoff)
-    embedded = make_examples(Embedded().load(), config.network.cutoff)
-    oof, _ = cross_validate(examples, config, extra_rows(embedded), on_fit)
+    extra = make_examples(data.extra, config.network.cutoff)
+    oof, _ = cross_validate(examples, config, extra_rows(extra), on_fit)
     champion, graph = nested(oof), nested(oof, 1.0)
     predictions = {
         "champion": (champion.location, champion.half_width),
@@ -86,11 +87,7 @@ def score_test(test: Obelix, predictor: ConductivityPredictor) -> dict:
 
 def _predict(predictor: ConductivityPredictor, materials: list, calibration: dict) -> tuple[np.ndarray, np.ndarray]:
     """log10 σ and half-width of the interval, [n] each, with the given calibrations."""
-    own, predictor.calibration = predictor.calibration, calibration
-    try:
-        answers = predictor.predict(materials)
-    finally:
-        predictor.calibration = own
+    answers = predictor.predict(materials, calibration=calibration)
     centre = np.log10([a.conductivity for a in answers])
     return centre, np.log10([a.upper for a in answers]) - centre
 
@@ -130,10 +127,10 @@ def markdown(report: dict, command: str) -> str:
         "(left out of *clean*). Errors in decades of conductivity; protocols P, B, C differ in what they do with upper "
         "bounds and must not be compared with each other. Width: mean full width of the 90 % interval.",
         "",
-        "The champion and the graph model also train on the embedded set, without its rows that share publication or "
-        "composition with a held-out row; the baselines are fitted on OBELiX alone, as published. The champion's "
-        "interval of a row is calibrated on other folds; the baselines have one width for all rows, from the residuals "
-        "of all rows.",
+        "The champion and the graph model also train on the other sources, without the rows that share publication, "
+        "composition or value with a held-out row; the baselines are fitted on OBELiX alone, as published. The "
+        "champion's interval of a row is calibrated on other folds; the baselines have one width for all rows, from "
+        "the residuals of all rows.",
         "",
         f"Written by `{command}`.",
     ]
