@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-
 from scipy.constants import physical_constants
 
 BOLTZMANN = physical_constants["Boltzmann constant in eV/K"][0]  # eV/K
