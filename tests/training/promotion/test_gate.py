@@ -1,0 +1,158 @@
+"""The gate on synthetic out-of-fold tables: what must be refused is, with the reason, and what must pass does."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+from ionscout.datasets.errors import BadData
+from ionscout.training.promotion.bootstrap import paired_difference
+from ionscout.training.promotion.gate import evaluate_gate
+from ionscout.training.promotion.policy import read_policy
+from ionscout.training.promotion.predictions import Predictions, Truth
+from ionscout.training.promotion.report import GateReport
+
+POLICY = read_policy()
+FAMILIES = ("garnet", "NASICON", "argyrodite", "perovskite", "halide")
+ROWS, ERROR = 400, 1.2
+
+
+def world(seed: int = 0) -> tuple[Truth, np.random.Generator]:
+    """400 rows of 130 papers and five families; a sixth of the labels are bounds."""
+    rng = np.random.default_rng(seed)
+    names = tuple(f"r{i}" for i in range(ROWS))
+    papers = tuple(f"p{i // 3}" for i in range(ROWS))
+    families = tuple(FAMILIES[i // 3 % 5] for i in range(ROWS))
+    return Truth(names, papers, families, rng.normal(-6, 2.5, ROWS), rng.random(ROWS) < 1 / 6), rng
+
+
+def model(truth: Truth, rng: np.random.Generator, error: float = ERROR) -> Predictions:
+    """A model that is off by `error` decades (normal) with 90 % intervals that fit."""
+    noise = rng.normal(0, error, len(truth.row))
+    half = np.full(len(truth.row), 1.6 * error)
+    fold = np.array([int(name[1:]) % 5 for name in truth.publication])
+    return Predictions(truth.row, truth.publication, truth.family, fold, truth.label + noise, half)
+
+
+def failed(report: GateReport) -> set[str]:
+    return {test.name for test in report.failures}
+
+
+def test_shuffled_labels_are_refused_for_their_error():
+    truth, rng = world()
+    champion = model(truth, rng)
+    shuffled = replace(champion, location=rng.permutation(champion.location))
+    report = evaluate_gate(champion, shuffled, truth, POLICY)
+    assert not report.passed
+    assert "accuracy" in failed(report)
+    (accuracy,) = (test for test in report.tests if test.name == "accuracy")
+    assert accuracy.margin == pytest.approx(POLICY.accuracy.margin - accuracy.value)
+    assert "failed by" in accuracy.words
+    assert "accuracy: " in report.words
+
+
+def test_one_family_forgotten_is_refused_for_that_family_alone():
+    truth, rng = world()
+    champion = model(truth, rng)
+    location = champion.location.copy()
+    garnets = np.array(truth.family) == "garnet"
+    location[garnets] = truth.label[garnets].mean() + rng.normal(0, 0.5, garnets.sum())
+    report = evaluate_gate(champion, replace(champion, location=location), truth, POLICY)
+    assert "family garnet" in failed(report)
+    assert not {name for name in failed(report) if name.startswith("family")} - {"family garnet"}
+
+
+def test_a_family_without_predictions_is_refused_and_counted():
+    truth, rng = world()
+    champion = model(truth, rng)
+    location = np.where(np.array(truth.family) == "halide", np.nan, champion.location)
+    report = evaluate_gate(champion, replace(champion, location=location), truth, POLICY)
+    assert failed(report) == {"rows", "family halide"}
+    count = truth.family.count("halide")
+    assert f"{count} of {count} rows" in report.words
+
+
+def test_a_better_challenger_passes_and_is_called_better():
+    truth, rng = world()
+    champion, challenger = model(truth, rng, 1.5), model(truth, rng, 1.0)
+    report = evaluate_gate(champion, challenger, truth, POLICY)
+    assert report.passed, report.words
+    assert report.better
+    assert report.same_folds
+
+
+@limits(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.4, 2.5))
+def test_a_model_is_not_worse_than_itself_and_not_better(seed, error):
+    truth, rng = world(seed)
+    same = model(truth, rng, error)
+    report = evaluate_gate(same, same, truth, POLICY)
+    assert report.passed, report.words
+    assert not report.better
+    stricter = POLICY.model_copy(update={"accuracy": POLICY.accuracy.model_copy(update={"improvement": True})})
+    assert failed(evaluate_gate(same, same, truth, stricter)) == {"accuracy"}
+
+
+def test_the_same_predictions_give_the_same_report():
+    truth, rng = world()
+    champion, challenger = model(truth, rng), model(truth, rng)
+    first, second = (evaluate_gate(champion, challenger, truth, POLICY) for _ in range(2))
+    assert first == second
+    assert GateReport.from_dict(first.as_dict()) == first
+
+
+@pytest.mark.parametrize(("factor", "reason"), [(0.5, "coverage"), (1.4, "width")])
+def test_intervals_that_are_too_narrow_or_bought_with_width_are_refused(factor, reason):
+    truth, rng = world()
+    champion = model(truth, rng)
+    report = evaluate_gate(champion, replace(champion, half_width=factor * champion.half_width), truth, POLICY)
+    assert reason in failed(report)
+    assert "accuracy" not in failed(report)
+
+
+def test_without_champion_only_calibration_is_judged():
+    truth, rng = world()
+    assert evaluate_gate(None, model(truth, rng), truth, POLICY).passed
+    assert {test.name for test in evaluate_gate(None, model(truth, rng), truth, POLICY).tests} == {"coverage"}
+
+
+def test_models_without_common_rows_are_refused():
+    truth, rng = world()
+    champion = model(truth, rng)
+    nobody = Predictions((), (), (), np.zeros(0, int), np.zeros(0), np.zeros(0))
+    assert {"rows", "accuracy"} <= failed(evaluate_gate(champion, nobody, truth, POLICY))
+
+
+def test_resampling_papers_is_less_sure_than_resampling_rows_that_repeat_each_other():
+    rng = np.random.default_rng(0)
+    papers = np.repeat(np.arange(20), 10)
+    difference = rng.normal(0, 1, 20)[papers]
+    grouped = paired_difference(difference, papers, 0.95, 2000, 0)
+    alone = paired_difference(difference, np.arange(200), 0.95, 2000, 0)
+    assert grouped.mean == alone.mean == pytest.approx(difference.mean())
+    assert grouped.upper - grouped.lower > 2 * (alone.upper - alone.lower)
+    # the textbook error of a mean of 20 independent values
+    assert (grouped.upper - grouped.lower) / 2 == pytest.approx(1.645 * difference.std() / np.sqrt(20), rel=0.15)
+
+
+def test_the_table_survives_being_written_and_holds_no_label():
+    truth, rng = world()
+    table = model(truth, rng)
+    table.location[3] = np.nan
+    back = Predictions.read(table.text())
+    assert back.row == table.row
+    assert back.folds == table.folds
+    assert np.allclose(back.location, table.location, atol=1e-6, equal_nan=True)
+    assert "label" not in table.text().splitlines()[0]
+    with pytest.raises(BadData, match="out-of-fold"):
+        Predictions.read("row,fold\na,b\n")
+
+
+def test_a_policy_with_a_typo_is_refused(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text("draws: 10\n")
+    with pytest.raises(BadData, match="wrong at"):
+        read_policy(path)
