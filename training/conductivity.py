@@ -30,6 +30,7 @@ from ionscout.training.examples import NEAR, Examples, make_examples
 from ionscout.training.gaussian_process import fit_processes
 from ionscout.training.leaks import independent
 from ionscout.training.measurements import joined_table
+from ionscout.training.promotion import predictions
 
 MAIN = "obelix"  # the source that is cross-validated where it is present
 EXPERIMENT = "conductivity"
@@ -98,7 +99,7 @@ def train(
             calibrations(whole, bare),
             _card(data, config, whole, bare, energy, active.info.run_id),
         )
-        _record(predictor, whole, output)
+        _record(predictor, whole, data, output)
     return predictor
 
 
@@ -218,8 +219,10 @@ def _log_folds(oof: OutOfFold, config: ConductivityConfig) -> None:
                 mlflow.log_metric("best_epoch", fitted.best_epoch)
 
 
-def _record(predictor: ConductivityPredictor, oof: OutOfFold, output: Path | None) -> None:
+def _record(predictor: ConductivityPredictor, oof: OutOfFold, data: TrainingData, output: Path | None) -> None:
     honest = nested(oof)
+    judged = predictions.table(data.main, oof.fold, honest.location, honest.half_width, data.extra)
+    mlflow.log_text(judged.text(), predictions.ARTIFACT)  # what a later model is compared with
     for name, figure in (
         ("parity.png", figures.parity_plot(oof, honest)),
         ("calibration.png", figures.calibration_plot(oof, honest)),

@@ -1,15 +1,31 @@
-"""The MLflow registry: versions of a model, and the aliases that say which one answers."""
+"""The MLflow registry: versions of a model, and the aliases that say which one answers.
 
+Every change sets the new champion first and moves the other aliases after it, so that a kill at any point leaves a
+working champion; `previous_version` does not depend on the alias that may then be late.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
+from filelock import FileLock
 from mlflow.exceptions import MlflowException
 
-from ionscout.datasets.errors import DataUnavailable
+from ionscout.datasets.errors import DataUnavailable, IonscoutError
+from ionscout.datasets.settings import settings
 from ionscout.models.conductivity.predictor import NAME, ConductivityPredictor
 from ionscout.training.tracking import use_record
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+REPLACED = "ionscout.replaced"  # tag of a version: which one it took over from
+
+
+class NotPromoted(IonscoutError):
+    """The registry stays as it is; the message says why."""
+
+    title = "Not promoted"
+    http_status = 409
 
 
 def register(weights: Path, card: dict) -> str:
@@ -26,19 +42,105 @@ def register(weights: Path, card: dict) -> str:
         metadata={"version": card["version"], "weights_sha256": card["weights_sha256"]},
     )
     version = str(logged.registered_model_version)
-    client = mlflow.MlflowClient()
     alias = CHALLENGER if has_champion() else CHAMPION
-    client.set_registered_model_alias(NAME, alias, version)
+    set_alias(alias, version)
     return version
+
+
+def set_alias(alias: str, version: str, name: str = NAME) -> None:
+    """Let an alias name a version."""
+    mlflow.MlflowClient().set_registered_model_alias(name, alias, version)
+
+
+def version_of(alias: str, name: str = NAME) -> str | None:
+    """The version that carries an alias, None if there is none."""
+    try:
+        return str(mlflow.MlflowClient().get_model_version_by_alias(name, alias).version)
+    except MlflowException:
+        return None
 
 
 def has_champion(name: str = NAME) -> bool:
     """Whether some version carries the alias `champion`."""
+    return version_of(CHAMPION, name) is not None
+
+
+def run_of(version: str, name: str = NAME) -> str:
+    """The run that made a version.
+
+    Raises:
+        DataUnavailable: there is no such version.
+    """
     try:
-        mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION)
+        return str(mlflow.MlflowClient().get_model_version(name, version).run_id)
     except MlflowException:
-        return False
-    return True
+        known = ", ".join(versions(name)) or "none"
+        raise DataUnavailable(f"The record has no version {version} of {name}; it has: {known}.") from None
+
+
+def versions(name: str = NAME) -> list[str]:
+    """All versions, the oldest first."""
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{name}'")
+    return sorted((str(v.version) for v in found), key=int)
+
+
+def address(version: str, name: str = NAME) -> str:
+    """The MLflow address of one version."""
+    return f"models:/{name}/{version}"
+
+
+def make_champion(version: str, name: str = NAME) -> None:
+    """Let a version answer from now on, and remember which one it replaced.
+
+    Raises:
+        DataUnavailable, BadData: its weights cannot be loaded; nothing has changed then.
+    """
+    load_registered(address(version, name))
+    client = mlflow.MlflowClient()
+    old = version_of(CHAMPION, name)
+    if old == version:
+        return
+    if old is not None:
+        client.set_model_version_tag(name, version, REPLACED, old)
+    set_alias(CHAMPION, version, name)
+    if old is not None:
+        set_alias(PREVIOUS, old, name)
+    if version_of(CHALLENGER, name) == version:
+        client.delete_registered_model_alias(name, CHALLENGER)
+
+
+def previous_version(name: str = NAME) -> str | None:
+    """The version that the champion replaced, None if it is the first."""
+    champion = version_of(CHAMPION, name)
+    if champion is None:
+        return None
+    tags = mlflow.MlflowClient().get_model_version(name, champion).tags
+    return tags.get(REPLACED) or version_of(PREVIOUS, name)
+
+
+def rollback(name: str = NAME) -> tuple[str, str]:
+    """Let the version before the champion answer again; twice undoes it. Returns (left, now answering).
+
+    Raises:
+        NotPromoted: there is nothing to go back to.
+        DataUnavailable, BadData: the former version cannot be loaded.
+    """
+    use_record()
+    with changing():
+        champion, before = version_of(CHAMPION, name), previous_version(name)
+        if champion is None or before is None:
+            raise NotPromoted(f"The champion of {name} replaced no other version, so there is none to go back to.")
+        make_champion(before, name)
+        return champion, before
+
+
+@contextmanager
+def changing() -> Iterator[None]:
+    """One change of aliases at a time on this machine."""
+    folder = settings().home / "mlruns"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "aliases.lock", timeout=60):
+        yield
 
 
 def load_champion(uri: str | None = None) -> ConductivityPredictor:
@@ -53,6 +155,15 @@ def load_registered(uri: str) -> ConductivityPredictor:
         DataUnavailable: when the record has no such model.
     """
     use_record()
+    return ConductivityPredictor.load(weights_folder(uri))
+
+
+def weights_folder(uri: str) -> Path:
+    """A local folder with the weights of an MLflow model address; fetched if the record is elsewhere.
+
+    Raises:
+        DataUnavailable: when the record has no such model.
+    """
     try:
         folder = Path(mlflow.artifacts.download_artifacts(uri))
     except (MlflowException, OSError) as error:
@@ -62,4 +173,12 @@ def load_registered(uri: str) -> ConductivityPredictor:
     found = next(iter(folder.rglob(f"{NAME}.json")), None)
     if found is None:
         raise DataUnavailable(f"{uri} holds no conductivity weights; register one with `ionscout train conductivity`.")
-    return ConductivityPredictor.load(found.parent)
+    return found.parent
+
+
+def artifact(run_id: str, name: str) -> str | None:
+    """Text of an artifact of a run, None where it has none of this name."""
+    try:
+        return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{name}"))
+    except (MlflowException, OSError):
+        return None

@@ -19,7 +19,8 @@ NAME = "new data"
 
 def split_new(rows: Sequence[Measurement], share: float) -> tuple[list[Measurement], list[Measurement]]:
     """(to train on, kept back). The composition alone decides, so a row stays on its side in every later training."""
-    kept, back = [], []
+    kept: list[Measurement] = []
+    back: list[Measurement] = []
     for m in rows:
         text = ",".join(f"{x:.3f}" for x in atomic_fractions(m.composition))
         place = int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 0x1_0000_0000

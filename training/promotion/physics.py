@@ -59,7 +59,7 @@ def _doubled(m: Measurement) -> Material:
 def _turned(m: Measurement) -> Material:
     assert m.structure is not None
     structure = m.structure.copy()
-    structure.apply_operation(SymmOp.from_axis_angle_and_translation([1, 2, 3], 37.0))
+    structure.apply_operation(SymmOp.from_axis_angle_and_translation(np.array([1, 2, 3]), 37.0))
     return replace(m, structure=structure).material()
 
 

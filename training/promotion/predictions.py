@@ -75,7 +75,9 @@ class Predictions:
             lines = list(csv.DictReader(io.StringIO(text)))
             numbers = np.array([[float(line[c] or "nan") for c in COLUMNS[4:]] for line in lines]).reshape(-1, 2)
             return cls(
-                *(tuple(line[column] for line in lines) for column in COLUMNS[:3]),
+                tuple(line["row"] for line in lines),
+                tuple(line["publication"] for line in lines),
+                tuple(line["family"] for line in lines),
                 np.array([int(line["fold"]) for line in lines], dtype=int),
                 numbers[:, 0],
                 numbers[:, 1],
