@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     model_uri: str | None = Field(
         None, description="MLflow model to serve, e.g. models:/conductivity@champion; default: the shipped weights."
     )
+    model_poll_seconds: float = Field(
+        10.0, ge=0, description="How often a service looks whether an alias in its model address moved; 0: never."
+    )
     store: str | None = Field(
         None,
         description="Observation store: a SQLite file or postgresql+psycopg://…; default: in the user's data folder.",

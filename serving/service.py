@@ -4,7 +4,7 @@ import functools
 import os
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import bentoml
 from pydantic import GetJsonSchemaHandler, RootModel, ValidationError
@@ -54,6 +54,9 @@ from ionscout.serving.thermo_schemas import (
     WindowAnswers,
     WindowRequest,
 )
+
+if TYPE_CHECKING:
+    from ionscout.models.conductivity.predictor import ConductivityPredictor
 
 # A slow batch must not keep short requests waiting; more threads than this only share the same cores.
 THREADS = 4
@@ -122,31 +125,40 @@ class IonScout:
         import torch
 
         from ionscout.serving.answers import load_predictor
+        from ionscout.serving.model_watch import ModelWatch
         from ionscout.serving.monitoring.monitor import Monitor
 
         # One thread per request: small graphs gain little from more, and requests run side by side.
         torch.set_num_threads(1)
         try:
+            self.watch = ModelWatch(settings().model_uri, settings().model_poll_seconds, self._swap)
             self.predictor = load_predictor()
             self.monitor = Monitor.from_settings()
         except IonscoutError as error:
             give_up(error)
             raise
         self.source = settings().model_uri or "shipped"
-        self._warm_up()
+        self._warm_up(self.predictor)
+        self.watch.start()
 
-    def _warm_up(self) -> None:
+    def _swap(self, predictor: "ConductivityPredictor") -> None:
+        """Let another model answer. Every request reads `self.predictor` once, so no answer mixes two."""
+        self._warm_up(predictor)
+        self.predictor = predictor
+
+    def _warm_up(self, predictor: "ConductivityPredictor") -> None:
         """Answer once before `/readyz` says ready: first calls compile and allocate."""
         from ionscout.datasets.structure import parse_material
         from ionscout.serving.answers import answer
 
-        answer(self.predictor, [parse_material(text) for text in (WARM_UP_POSCAR, "Li6PS5Cl")], [300.0, 300.0])
+        answer(predictor, [parse_material(text) for text in (WARM_UP_POSCAR, "Li6PS5Cl")], [300.0, 300.0])
 
     def model_list(self) -> ModelList:
-        card = self.predictor.card
+        predictor = self.predictor
+        card = predictor.card
         model = ModelCard(
             name=str(card.get("name", "conductivity")),
-            version=self.predictor.version,
+            version=predictor.version,
             source=self.source,
             trained_on=str(card.get("trained_on", "")),
             data_sha256=card.get("data_sha256", {}),

@@ -18,6 +18,7 @@ from ionscout.models.conductivity.predictor import NAME, ConductivityPredictor
 from ionscout.training.tracking import use_record
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # what MLflow says of unknown models and of aliases
 REPLACED = "ionscout.replaced"  # tag of a version: which one it took over from
 
 
@@ -53,11 +54,17 @@ def set_alias(alias: str, version: str, name: str = NAME) -> None:
 
 
 def version_of(alias: str, name: str = NAME) -> str | None:
-    """The version that carries an alias, None if there is none."""
+    """The version that carries an alias, None if there is none.
+
+    Raises:
+        MlflowException: the record does not answer, which must not pass for an empty one.
+    """
     try:
         return str(mlflow.MlflowClient().get_model_version_by_alias(name, alias).version)
-    except MlflowException:
-        return None
+    except MlflowException as error:
+        if error.error_code in _ABSENT:
+            return None
+        raise
 
 
 def has_champion(name: str = NAME) -> bool:

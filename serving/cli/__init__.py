@@ -12,6 +12,7 @@ from ionscout.serving.cli import (
     dopants,
     monitor,
     predict,
+    promotion,
     screen,
     screening,
     serve,
@@ -28,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-GROUPS = (predict, thermodynamics, dopants, campaign, screen, screening, monitor, data, serve, training)
+GROUPS = (predict, thermodynamics, dopants, campaign, screen, screening, monitor, data, serve, training, promotion)
 for group in GROUPS:
     group.register(app)
 

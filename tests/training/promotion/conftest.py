@@ -13,6 +13,7 @@ from ionscout.models.conductivity.predictor import ConductivityPredictor
 from ionscout.training import registry
 from ionscout.training.conductivity import TrainingData, train
 from ionscout.training.config import ConductivityConfig, read_config
+from ionscout.training.promotion.policy import read_policy
 from ionscout.training.promotion.predictions import ARTIFACT, Predictions
 from ionscout.training.tracking import run, use_record
 
@@ -35,6 +36,15 @@ def small():
 @pytest.fixture(scope="package")
 def rows():
     return [m for m in Embedded().load() if m.structure is None or len(m.structure) < 60]
+
+
+@pytest.fixture(scope="package")
+def relaxed():
+    """The shipped policy for a model that two epochs made: only its intervals and physics may be poor."""
+    policy = read_policy()
+    calibration = policy.calibration.model_copy(update={"coverage": (0.0, 1.0)})
+    physics = policy.physics.model_copy(update={"tolerance": 5.0, "materials": 1, "temperatures": (300.0, 350.0)})
+    return policy.model_copy(update={"calibration": calibration, "physics": physics, "draws": 400})
 
 
 @pytest.fixture(scope="package")

@@ -15,13 +15,6 @@ from ionscout.training.registry import CHALLENGER, CHAMPION, PREVIOUS, NotPromot
 POLICY = read_policy()
 
 
-def relaxed():
-    """The shipped policy for a model that two epochs made: only its intervals and physics may be poor."""
-    calibration = POLICY.calibration.model_copy(update={"coverage": (0.0, 1.0)})
-    physics = POLICY.physics.model_copy(update={"tolerance": 5.0, "materials": 1, "temperatures": (300.0, 350.0)})
-    return POLICY.model_copy(update={"calibration": calibration, "physics": physics, "draws": 400})
-
-
 def test_training_logs_a_table_without_values_that_covers_every_row(champion, rows):
     from ionscout.training.promotion.predictions import ARTIFACT, Predictions, truth_of
 
@@ -32,10 +25,10 @@ def test_training_logs_a_table_without_values_that_covers_every_row(champion, ro
     assert not any(m.formula in text or (m.doi and m.doi in text) for m in rows)
 
 
-def test_a_challenger_as_good_is_promoted_and_rollback_undoes_it(champion, another, rows):
+def test_a_challenger_as_good_is_promoted_and_rollback_undoes_it(champion, another, rows, relaxed):
     version = another()
     assert registry.version_of(CHALLENGER) == version
-    decision = promote(rows, relaxed())
+    decision = promote(rows, relaxed)
     assert decision.outcome == "promoted", decision.words
     assert decision.report.same_folds
     assert (registry.version_of(CHAMPION), registry.version_of(PREVIOUS)) == (version, champion)
@@ -45,10 +38,10 @@ def test_a_challenger_as_good_is_promoted_and_rollback_undoes_it(champion, anoth
     assert registry.rollback() == (champion, version)
 
 
-def test_a_worse_challenger_is_refused_and_the_reason_is_recorded(champion, another, rows):
+def test_a_worse_challenger_is_refused_and_the_reason_is_recorded(champion, another, rows, relaxed):
     rng = np.random.default_rng(0)
     version = another(lambda same: replace(same, location=rng.permutation(same.location)))
-    decision = promote(rows, relaxed())
+    decision = promote(rows, relaxed)
     assert decision.refused
     assert "accuracy" in {test.name for test in decision.report.failures}
     assert "failed by" in decision.words
@@ -58,11 +51,11 @@ def test_a_worse_challenger_is_refused_and_the_reason_is_recorded(champion, anot
     assert mlflow.MlflowClient().get_model_version("conductivity", version).tags["ionscout.gate"] == "refused"
 
 
-def test_force_promotes_and_records_the_reason(champion, another, rows):
+def test_force_promotes_and_records_the_reason(champion, another, rows, relaxed):
     version = another(table=None)
     with pytest.raises(DataUnavailable, match="out-of-fold table"):
-        promote(rows, relaxed(), version)
-    decision = promote(rows, relaxed(), version, force="the only one that knows halides")
+        promote(rows, relaxed, version)
+    decision = promote(rows, relaxed, version, force="the only one that knows halides")
     assert decision.outcome == "forced"
     assert registry.version_of(CHAMPION) == version
     written = mlflow.artifacts.load_dict(f"runs:/{registry.run_of(version)}/gate.json")

@@ -1,0 +1,162 @@
+"""A running service follows the alias: loaded beside, swapped whole, no request dropped, no answer of two versions."""
+
+import shutil
+import threading
+import time
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from ionscout.datasets.errors import BadData
+from ionscout.datasets.settings import settings
+from ionscout.serving.model_watch import ModelWatch
+from ionscout.training import registry
+
+URI = "models:/conductivity@champion"
+
+
+@pytest.fixture
+def versions(monkeypatch):
+    """A registry that answers what the test says."""
+    state = SimpleNamespace(now="1", broken=set(), loaded=[])
+
+    def load(uri):
+        number = uri.rsplit("/", 1)[1]
+        state.loaded.append(number)
+        if number in state.broken:
+            raise BadData("damaged")
+        return SimpleNamespace(version=number)
+
+    monkeypatch.setattr("ionscout.training.tracking.use_record", lambda: "")
+    monkeypatch.setattr(registry, "version_of", lambda alias, name="": state.now)
+    monkeypatch.setattr(registry, "load_registered", load)
+    return state
+
+
+def test_a_moved_alias_is_loaded_once_and_handed_over(versions):
+    got = []
+    watch = ModelWatch(URI, 1.0, got.append)
+    assert not watch.look()
+    versions.now = "2"
+    assert watch.look()
+    assert not watch.look()
+    assert [model.version for model in got] == ["2"]
+
+
+def test_a_version_that_does_not_load_is_tried_once_and_the_next_one_is_taken(versions):
+    got = []
+    watch = ModelWatch(URI, 1.0, got.append)
+    versions.now, versions.broken = "2", {"2"}
+    with pytest.raises(BadData):
+        watch.look()
+    assert not watch.look()
+    assert versions.loaded == ["2"]
+    versions.now = "3"
+    assert watch.look()
+    assert [model.version for model in got] == ["3"]
+
+
+def test_an_alias_that_vanished_changes_nothing(versions):
+    got = []
+    watch = ModelWatch(URI, 1.0, got.append)
+    versions.now = None
+    assert not watch.look()
+    assert not got
+
+
+@pytest.mark.parametrize(("uri", "seconds"), [(None, 1.0), ("models:/conductivity/3", 1.0), (URI, 0.0)])
+def test_what_cannot_move_is_not_watched(versions, uri, seconds):
+    assert not ModelWatch(uri, seconds, print).watches
+
+
+def test_the_thread_survives_a_registry_that_fails(versions, monkeypatch):
+    got = []
+    watch = ModelWatch(URI, 0.01, got.append)
+    calls = []
+
+    def fails(alias, name=""):
+        calls.append(1)
+        if len(calls) < 3:
+            raise OSError("no answer")
+        return "2"
+
+    monkeypatch.setattr(registry, "version_of", fails)
+    watch.start()
+    deadline = time.monotonic() + 5
+    while not got and time.monotonic() < deadline:
+        time.sleep(0.01)
+    watch.stop()
+    assert [model.version for model in got] == ["2"]
+
+
+@pytest.fixture
+def two_versions(tmp_path, monkeypatch):
+    """A record with two versions of one small model, the first of them champion."""
+    import torch
+
+    from ionscout.datasets.sources.embedded import Embedded
+    from ionscout.models.conductivity.network import NetworkConfig
+    from ionscout.training.conductivity import TrainingData, train
+    from ionscout.training.config import ConductivityConfig, read_config
+    from ionscout.training.tracking import run
+
+    monkeypatch.setenv("IONSCOUT_HOME", str(tmp_path))
+    monkeypatch.setenv("IONSCOUT_MODEL_URI", URI)
+    monkeypatch.setenv("IONSCOUT_MODEL_POLL_SECONDS", "0.5")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    settings.cache_clear()
+    small = {"members": 1, "folds": 2, "epochs": 1, "workers": 1, "network": NetworkConfig(width=8, head=16)}
+    config = read_config(ConductivityConfig, None, "conductivity").model_copy(update=small)
+    first = train(TrainingData(Embedded().load()[:60], [], "embedded"), config)
+    names = [first.version]
+    other = registry.load_registered(URI)
+    with torch.no_grad():
+        next(other.ensemble.parameters()).add_(0.5)
+    with run("conductivity", "second", {}):
+        other.save(tmp_path / "weights")
+        second = registry.register(tmp_path / "weights", other.card)
+    names.append(other.version)
+    yield second, names
+    monkeypatch.undo()
+    settings.cache_clear()
+    shutil.rmtree(tmp_path / "weights")
+
+
+def test_eight_clients_see_no_failure_and_no_mixture_while_the_champion_changes(two_versions):
+    from ionscout.serving.launch import running_server
+
+    second, (old, new) = two_versions
+    body = [{"formula": formula, "thermodynamics": False} for formula in ("Li6PS5Cl", "Li3PS4", "LiCoO2")]
+    answers: list[tuple[int, set[str]]] = []
+    over = threading.Event()
+
+    def client(url: str) -> None:
+        with httpx.Client(timeout=60) as http:
+            while not over.is_set():
+                found = http.post(f"{url}/predict", json=body)
+                seen = {p["conductivity"]["version"] for p in found.json()} if found.status_code == 200 else set()
+                answers.append((found.status_code, seen))
+
+    with running_server() as server:
+        assert httpx.get(f"{server.url}/models").json()["models"][0]["version"] == old
+        threads = [threading.Thread(target=client, args=(server.url,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        try:
+            time.sleep(2)
+            registry.make_champion(second)
+            deadline = time.monotonic() + 90
+            while time.monotonic() < deadline:
+                if httpx.get(f"{server.url}/models", timeout=60).json()["models"][0]["version"] == new:
+                    break
+                time.sleep(0.3)
+            time.sleep(2)
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+        assert httpx.get(f"{server.url}/models").json()["models"][0]["version"] == new
+    assert {status for status, _ in answers} == {200}
+    assert all(len(seen) == 1 for _, seen in answers)
+    assert {frozenset(seen) for _, seen in answers} == {frozenset({old}), frozenset({new})}
