@@ -33,7 +33,7 @@ def acquisition_figure(
         axes.plot([0, last], [0, chance], color="#444444", lw=1, ls="--", label="expected by chance")
     axes.set_xlim(0, last)
     axes.set_ylim(bottom=0)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("measurements")
     axes.set_ylabel("targets found")
     axes.spines[["top", "right"]].set_visible(False)

@@ -125,6 +125,8 @@ class Scorer:
                 for row, material in batch:
                     try:
                         predictions[row.number] = self._predict([material])[0]
+                    except IonscoutError as error:
+                        found[row.number] = BadRow(row.number, row.id, error.title, str(error))
                     except Exception as error:
                         found[row.number] = _defect(row, error)
         return predictions

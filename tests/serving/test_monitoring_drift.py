@@ -147,7 +147,7 @@ def test_the_command_reports_as_json_and_as_a_page(monkeypatch, capsys, tmp_path
     from ionscout.datasets.settings import settings
 
     settings.cache_clear()
-    monkeypatch.setattr("ionscout.training.conductivity.Obelix.load", _no_data)
+    monkeypatch.setattr("ionscout.training.measurements.Obelix.load", _no_data)
     log = PredictionLog(tmp_path / "log")
     log.write([REQUEST] * 40, [prediction(formula) for formula in drawn(40, 4)], 5.0)
     out = tmp_path / "reports"

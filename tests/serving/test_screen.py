@@ -200,12 +200,11 @@ def test_only_what_is_wanted_is_written(here, tmp_path):
     assert not {"hull", "reduction_limit_V", "interphase_class"} & set(row)
 
 
-def test_an_element_that_the_hull_lacks_leaves_the_conductivity(scorer):
-    (record,) = scorer.records([Row(0, "x", "Li3NeCl6", "formula")])
-    assert isinstance(record, Record)
-    assert record.conductivity_S_cm > 0
-    assert record.reduction_limit_V is None
-    assert any("Ne" in warning for warning in record.warnings)
+def test_an_element_that_no_model_knows_is_a_bad_row(scorer):
+    (row,) = scorer.records([Row(0, "x", "Li3NeCl6", "formula")])
+    assert isinstance(row, BadRow)
+    assert "no compound of Ne" in row.reason
+    assert row.title != "Defect of ionscout"
 
 
 def test_a_worker_with_another_model_refuses(scorer):

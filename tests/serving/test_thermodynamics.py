@@ -219,11 +219,10 @@ def test_predict_can_leave_thermodynamics_out(client):
     assert prediction.conductivity == client.predict(formula="Li6PS5Cl").conductivity
 
 
-def test_the_conductivity_stands_where_thermodynamics_has_no_data(client):
-    prediction = client.predict(formula="Li3XeCl6", hull="learned")
-    assert prediction.conductivity.value > 0
-    assert prediction.window is None
-    assert any("Xe" in warning for warning in prediction.warnings)
+def test_an_element_that_no_model_knows_is_refused(client):
+    with pytest.raises(ServiceError, match="no compound of Xe") as refused:
+        client.predict(formula="Li3XeCl6", hull="learned")
+    assert refused.value.problem.status == 400
 
 
 def test_a_doped_composition_says_that_its_hull_lacks_it(client):

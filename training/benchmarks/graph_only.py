@@ -102,5 +102,14 @@ def _parts(prediction: np.ndarray, measurements: list[Measurement]) -> dict[str,
 
 
 def _mean(runs: list[Scores]) -> Scores:
-    names = ("mae_P", "mae_B", "mae_C", "rmse_P", "spearman")
-    return replace(runs[0], **{name: float(np.mean([getattr(s, name) for s in runs])) for name in names})
+    def mean(name: str) -> float:
+        return float(np.mean([getattr(s, name) for s in runs]))
+
+    return replace(
+        runs[0],
+        mae_P=mean("mae_P"),
+        mae_B=mean("mae_B"),
+        mae_C=mean("mae_C"),
+        rmse_P=mean("rmse_P"),
+        spearman=mean("spearman"),
+    )
