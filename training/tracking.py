@@ -29,6 +29,7 @@ def use_record() -> str:
     `MLFLOW_TRACKING_URI` wins; the default is `mlruns/mlflow.db` in the home folder, artifacts beside it.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a line for every small file
     os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     address = os.environ.get("MLFLOW_TRACKING_URI")
     if not address:

@@ -95,7 +95,14 @@ def _trained() -> frozenset[str] | None:
 
 
 def _manifest(snapshot: Snapshot, stages: Stages) -> dict:
-    """What went in, by hash and count; and who was champion, as everything is compared with that one."""
+    """What went in, by hash and count; and who was champion, as everything is compared with that one.
+
+    Raises:
+        DataUnavailable: the champion left nothing to compare with; better known now than after the fit.
+    """
+    champion = registry.version_of(CHAMPION)
+    if champion is not None:
+        out_of_fold(champion)
     manifest = {
         "key": snapshot.key,
         "sha256": snapshot.hashes(),
@@ -108,10 +115,10 @@ def _manifest(snapshot: Snapshot, stages: Stages) -> dict:
         "description": snapshot.data.description,
         "config": snapshot.config.model_dump(mode="json"),
         "policy": snapshot.policy.model_dump(mode="json"),
-        "champion": registry.version_of(CHAMPION),
+        "champion": champion,
     }
     write_whole(stages.folder / "snapshot.json", json.dumps(manifest, indent=2))
-    return {"champion": manifest["champion"]}
+    return {"champion": champion}
 
 
 def _fit(snapshot: Snapshot, stages: Stages, on_start: Callable[[int], None], on_fit: Callable[[], None]) -> dict:

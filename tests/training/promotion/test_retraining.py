@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ionscout.datasets.composition import parse_formula
-from ionscout.datasets.errors import BadData
+from ionscout.datasets.errors import BadData, DataUnavailable
 from ionscout.datasets.sources.base import Measurement
 from ionscout.training import registry
 from ionscout.training.conductivity import TrainingData
@@ -130,3 +130,12 @@ def test_a_half_written_state_is_never_read(tmp_path, monkeypatch):
     (tmp_path / "x" / "state.json").write_text(json.dumps({})[:1])
     with pytest.raises(BadData, match="start over"):
         Stages(tmp_path / "x")
+
+
+def test_a_champion_without_a_table_stops_it_before_the_fit(champion, another, snapshot, monkeypatch):
+    version = another(table=None)
+    registry.make_champion(version)
+    monkeypatch.setattr(pipeline, "train", lambda *a, **k: pytest.fail("nothing may be trained"))
+    changed = replace(snapshot, policy=snapshot.policy.model_copy(update={"seed": 99}))
+    with pytest.raises(DataUnavailable, match="out-of-fold table"):
+        retrain(changed)
