@@ -2,6 +2,10 @@
 
 import json
 import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,7 +58,7 @@ def screen(
         raise typer.BadParameter("it belongs to --engine ray", param_hint="--ray-address")
     wanted = tuple(name.strip() for name in predictions.split(",") if name.strip())
     try:
-        with progress_bar("Rows", as_json) as step:
+        with progress_bar("Rows", as_json) as step, stopped_by_ctrl_c(step) as step:
             summary = run(
                 source,
                 output,
@@ -70,6 +74,31 @@ def screen(
     _print(summary, as_json)
     if not summary.answered:
         raise typer.Exit(1)
+
+
+@contextmanager
+def stopped_by_ctrl_c(step: Callable[[int, int], None]) -> Iterator[Callable[[int, int], None]]:
+    """Ctrl-C raises at once, and again at the next step: where Python is cleaning up, the first one gets lost."""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        asked = True
+        raise KeyboardInterrupt
+
+    def checked(done: int, total: int) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        step(done, total)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield step  # only the main thread may listen for signals
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield checked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def cores() -> int:
