@@ -14,17 +14,14 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Composition
-from pymatgen.symmetry.groups import sg_symbol_from_int_number
 from torch import Tensor, nn
 
 from ionscout.datasets.errors import BadData
 from ionscout.datasets.graph import CrystalData
 from ionscout.models.conductivity.site_environments import SIZE, site_environments
+from ionscout.models.conductivity.symmetry import SYMMETRY_SIZE, symmetry_features
 from ionscout.models.energy import load_predictor
 
-SYSTEM_ENDS = (2, 15, 74, 142, 167, 194, 230)  # last space group of the seven crystal systems
-CENTRINGS = "PIFRABC"
-SYMMETRY_SIZE = len(SYSTEM_ENDS) + len(CENTRINGS) + 1
 FLAT = 1e-3  # added to a standard deviation: a feature that hardly varies is not blown up
 
 
@@ -99,16 +96,6 @@ def process_inputs(
         crystal,
         known,
     )
-
-
-def symmetry_features(space_group: int | None) -> np.ndarray:
-    """Crystal system, centring and number / 230 of a space group, [15]; zeros where unknown."""
-    features = np.zeros(SYMMETRY_SIZE)
-    if space_group:
-        features[np.searchsorted(SYSTEM_ENDS, space_group)] = 1
-        features[len(SYSTEM_ENDS) + CENTRINGS.index(sg_symbol_from_int_number(space_group)[0])] = 1
-        features[-1] = space_group / 230
-    return features
 
 
 class GraphProcess(nn.Module):

@@ -13,10 +13,10 @@ from ionscout.models.conductivity.graph_process import (
     GraphProcess,
     KernelConfig,
     process_inputs,
-    symmetry_features,
 )
 from ionscout.models.conductivity.inputs import graph_of
 from ionscout.models.conductivity.site_environments import SIZE, site_environments
+from ionscout.models.conductivity.symmetry import symmetry_features
 from ionscout.training.fit_graph_process import fit_process
 
 FORMULAS = ("Li3PS4", "Li6PS5Cl", "Li7La3Zr2O12", "Li3YCl6", "Li2S", "LiCl", "Li3N", "LiI")
