@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from pymatgen.core import Composition
 
 from ionscout.datasets.graph import CUTOFF
 from ionscout.datasets.structure import ConventionalCell, Material
-from ionscout.datasets.templates import Template, template_for, templates_of
+from ionscout.datasets.templates import Completed, Template, template_for, templates_of
 from ionscout.models.conductivity.features import environments
 from ionscout.models.conductivity.inputs import graph_of
 from ionscout.training.examples import Examples
@@ -25,13 +26,18 @@ def with_borrowed_environments(examples: Examples) -> Examples:
     templates = templates_of(examples.measurements)
     for row, material in enumerate(examples.materials):
         if material.structure is None and material.cell is not None:
-            values[row] = _borrowed(material, material.cell, templates)
+            values[row] = _environment(material, material.cell, templates)
     return replace(examples, features=examples.features.with_block("environment", values))
 
 
-def _borrowed(material: Material, cell: ConventionalCell, templates: Sequence[Template]) -> np.ndarray:
-    """The environment of a template filled with the material's composition in its own cell; NaN where none fits."""
-    found = template_for(material.composition, cell, "", templates)
-    structure = None if found is None or found.mismatch > WORST_MISMATCH else found.structure
-    graph = graph_of(material.composition, structure, CUTOFF)
+def borrowed(composition: Composition, cell: ConventionalCell, templates: Sequence[Template]) -> Completed | None:
+    """The best template filled with a composition in its own cell; None where none is of one structure type with it."""
+    found = template_for(composition, cell, "", templates)
+    return None if found is None or found.mismatch > WORST_MISMATCH else found
+
+
+def _environment(material: Material, cell: ConventionalCell, templates: Sequence[Template]) -> np.ndarray:
+    """The environment in the borrowed structure; NaN where there is none."""
+    found = borrowed(material.composition, cell, templates)
+    graph = graph_of(material.composition, None if found is None else found.structure, CUTOFF)
     return environments([material], [graph])[0]

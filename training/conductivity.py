@@ -10,15 +10,15 @@ from pathlib import Path
 import mlflow
 import numpy as np
 
-from ionscout.datasets.sources.base import ROOM_TEMPERATURE, Measurement, content_hash
+from ionscout.datasets.sources.base import Measurement, content_hash
 from ionscout.datasets.sources.user import UserTable
 from ionscout.models.conductivity.predictor import Calibration, ConductivityPredictor
 from ionscout.training import figures, registry, tracking
 from ionscout.training.config import ConductivityConfig
 from ionscout.training.crossval import (
-    ENERGY_RANGE,
     FEWEST,
     OutOfFold,
+    believable,
     calibrate,
     cross_validate,
     energy_error,
@@ -26,8 +26,9 @@ from ionscout.training.crossval import (
     nested,
 )
 from ionscout.training.evaluate import score
-from ionscout.training.examples import NEAR, Examples, make_examples
+from ionscout.training.examples import Examples, make_examples
 from ionscout.training.gaussian_process import fit_processes
+from ionscout.training.labels import labels_of
 from ionscout.training.leaks import independent
 from ionscout.training.measurements import joined_table
 from ionscout.training.promotion import predictions
@@ -65,8 +66,7 @@ def training_data(data: Path | None = None) -> TrainingData:
 
 def near_room(m: Measurement) -> bool:
     """Whether a row can be a label at 298 K: measured near it, or with an activation energy to bring it there."""
-    known = np.isfinite(m.log10_conductivity)
-    return bool(known) and (abs(m.temperature_K - ROOM_TEMPERATURE) <= NEAR or m.activation_energy_eV is not None)
+    return bool(np.isfinite(labels_of([m])[0]))
 
 
 def train(
@@ -135,7 +135,7 @@ def family_mean_error(oof: OutOfFold, measurements: Sequence[Measurement]) -> fl
     Families of fewer than three other rows take the mean of all.
     """
     family = np.array([m.family for m in measurements])
-    known = (oof.measured_energy >= ENERGY_RANGE[0]) & (oof.measured_energy <= ENERGY_RANGE[1])
+    known = believable(oof)
     errors = []
     for row in np.flatnonzero(known):
         others = known & (oof.fold != oof.fold[row])

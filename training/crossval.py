@@ -9,12 +9,13 @@ from multiprocessing import get_context
 import numpy as np
 import torch
 
+from ionscout.datasets.structure import Material
 from ionscout.models.conductivity.completion import Reading, readings
 from ionscout.models.conductivity.ensemble import ConductivityEnsemble
 from ionscout.models.conductivity.gaussian_process import ConductionProcess
 from ionscout.models.conductivity.predictor import Calibration, RawPrediction, join, mixture, path_of, raw_prediction
 from ionscout.models.uncertainty import COVERAGE, conformal_factor, nonconformity
-from ionscout.training.config import ConductivityConfig
+from ionscout.training.config import ENERGY_RANGE, ConductivityConfig
 from ionscout.training.examples import Examples, formula_only, seen_as
 from ionscout.training.fit import FittedNetwork, fit_network
 from ionscout.training.folds import grouped_folds
@@ -79,8 +80,9 @@ def cross_validate(
         extra: training rows to add to a fold, given what the fold holds out (so that overlap can be left out).
         on_fit: called after each fitted network.
     """
-    bare = formula_only(examples, config.network.cutoff)
-    tested = [(rows, _Read.of(rows, config.network.cutoff)) for rows in (examples, bare)]
+    cutoff = config.network.cutoff
+    as_given, bare = examples.materials, formula_only(examples.materials)
+    tested = [_Read.of(examples, materials, cutoff) for materials in (as_given, bare)]
     pieces: list[list[tuple[np.ndarray, RawPrediction]]] = [[], []]
     fold, histories = np.zeros(len(examples), dtype=int), []
     for number, (train_rows, test_rows) in enumerate(grouped_folds(examples.groups, config.folds, config.seed)):
@@ -89,22 +91,22 @@ def cross_validate(
         ensemble, fits = fit_ensemble(training.labelled(), config, config.seed + 1000 * (number + 1), on_fit)
         processes = fit_processes(training, config.process, config.seed)
         histories.append(fits)
-        for found, (_, read) in zip(pieces, tested, strict=True):
+        for found, read in zip(pieces, tested, strict=True):
             where = np.flatnonzero(np.isin(read.owner, test_rows))
             found.append((where, _predict(read.options.rows(where), ensemble, processes)))
     return tuple(  # type: ignore[return-value]
         OutOfFold(
             read.path,
             fold,
-            rows.label,
-            rows.censored,
-            rows.energy,
+            examples.label,
+            examples.censored,
+            examples.energy,
             _assemble(found),
             read.owner,
             read.weight,
             histories,
         )
-        for found, (rows, read) in zip(pieces, tested, strict=True)
+        for found, read in zip(pieces, tested, strict=True)
     )
 
 
@@ -118,15 +120,16 @@ class _Read:
     path: np.ndarray
 
     @classmethod
-    def of(cls, rows: Examples, cutoff: float) -> "_Read":
-        seen: list[list[Reading]] = [readings(material) for material in rows.materials]
+    def of(cls, rows: Examples, materials: Sequence[Material], cutoff: float) -> "_Read":
+        """The rows with what is known of each material; `rows` themselves where every row is read as it is."""
+        seen: list[list[Reading]] = [readings(material) for material in materials]
         owner = np.repeat(np.arange(len(seen)), [len(options) for options in seen])
-        path = np.array([path_of(m, options) for m, options in zip(rows.materials, seen, strict=True)])
+        path = np.array([path_of(m, options) for m, options in zip(materials, seen, strict=True)])
         weight = np.array([option.weight for options in seen for option in options])
-        if len(owner) == len(rows) and not any(options[0].template for options in seen):
-            return cls(rows, owner, weight, path)
-        materials = [option.material for options in seen for option in options]
-        return cls(seen_as(rows.rows(owner), materials, cutoff), owner, weight, path)
+        read_as = [option.material for options in seen for option in options]
+        as_they_are = len(read_as) == len(rows) and all(a is b for a, b in zip(read_as, rows.materials, strict=True))
+        options = rows if as_they_are else seen_as(rows.rows(owner), read_as, cutoff)
+        return cls(options, owner, weight, path)
 
 
 def fit_ensemble(
@@ -196,22 +199,22 @@ def calibrate(
 def energy_factor(oof: OutOfFold) -> float:
     """Root mean square of the out-of-fold errors of Ea in units of what was expected; 1 where none was measured."""
     value, deviation = oof.energies()
-    scaled = ((value - oof.measured_energy) / deviation)[_believable(oof)]
+    scaled = ((value - oof.measured_energy) / deviation)[believable(oof)]
     return float(np.sqrt(np.mean(scaled**2))) if len(scaled) >= FEWEST_ENERGIES else 1.0
 
 
 def energy_error(oof: OutOfFold) -> np.ndarray:
     """Errors of the activation energy (eV), out of fold, of the rows that have a believable measured one."""
-    return (oof.energies()[0] - oof.measured_energy)[_believable(oof)]
+    return (oof.energies()[0] - oof.measured_energy)[believable(oof)]
 
 
-def _believable(oof: OutOfFold) -> np.ndarray:
+def believable(oof: OutOfFold) -> np.ndarray:
+    """Which rows [n] have a measured activation energy in `ENERGY_RANGE`."""
     low, high = ENERGY_RANGE
     return (oof.measured_energy >= low) & (oof.measured_energy <= high)
 
 
 FEWEST_ENERGIES = 20
-ENERGY_RANGE = (0.03, 1.5)  # eV: three of 211 lie outside, at 1.6 to 2.1, and are of other processes or misprints
 
 
 @dataclass(frozen=True)

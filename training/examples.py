@@ -6,15 +6,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from ionscout.datasets.graph import CrystalData
-from ionscout.datasets.sources.base import ROOM_TEMPERATURE, Measurement
+from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.structure import Material
-from ionscout.models import arrhenius
 from ionscout.models.conductivity.features import Features, features_of
 from ionscout.models.conductivity.inputs import graphs_of
 from ionscout.training.folds import publications
-
-USUAL_ENERGY = 0.35  # eV, moves labels measured a few kelvin off room temperature when the paper gives no Ea
-NEAR = 15.0  # K: a usual activation energy then moves a label by 0.3 decades, less than laboratories differ
+from ionscout.training.labels import activation_energies, room_labels
 
 
 @dataclass(frozen=True)
@@ -38,10 +35,7 @@ class Examples:
     @property
     def label(self) -> np.ndarray:
         """log10 σ at 298.15 K [n]: NaN for rows measured far from it whose paper gives no activation energy."""
-        known = np.isfinite(self.energy)
-        back = arrhenius.at_temperature(0.0, np.where(known, self.energy, USUAL_ENERGY), self.temperature)
-        usable = known | (np.abs(self.temperature - ROOM_TEMPERATURE) <= NEAR)
-        return np.where(usable, self.log_conductivity - back, np.nan)
+        return room_labels(self.log_conductivity, self.temperature, self.energy)
 
     @property
     def groups(self) -> np.ndarray:
@@ -86,7 +80,6 @@ _OBJECTS = ("measurements", "materials", "graphs", "features")
 def make_examples(measurements: Sequence[Measurement], cutoff: float) -> Examples:
     """Prepare measurements for fitting."""
     materials = [m.material() for m in measurements]
-    energy = np.array([np.nan if m.activation_energy_eV is None else m.activation_energy_eV for m in measurements])
     graphs = graphs_of(materials, cutoff)
     return Examples(
         list(measurements),
@@ -96,7 +89,7 @@ def make_examples(measurements: Sequence[Measurement], cutoff: float) -> Example
         np.array([m.log10_conductivity for m in measurements]),
         np.array([m.temperature_K for m in measurements]),
         np.array([m.censored for m in measurements]),
-        energy,
+        activation_energies(measurements),
         np.array([m.kind == "bulk" for m in measurements]),
     )
 
@@ -107,6 +100,6 @@ def seen_as(examples: Examples, materials: Sequence[Material], cutoff: float) ->
     return replace(examples, materials=list(materials), graphs=graphs, features=features_of(materials, graphs))
 
 
-def formula_only(examples: Examples, cutoff: float) -> Examples:
-    """The same rows with structure and cell forgotten: what a user who has only a formula would ask."""
-    return seen_as(examples, [replace(m, structure=None, cell=None) for m in examples.materials], cutoff)
+def formula_only(materials: Sequence[Material]) -> list[Material]:
+    """Structure and cell forgotten: what a user who has only a formula would ask."""
+    return [replace(m, structure=None, cell=None) for m in materials]

@@ -8,16 +8,13 @@ from pymatgen.core import Composition
 
 from ionscout.datasets.graph import CUTOFF, CrystalData
 from ionscout.datasets.sources.base import ROOM_TEMPERATURE, Measurement
-from ionscout.datasets.templates import Template, template_for, templates_of
-from ionscout.models import arrhenius
+from ionscout.datasets.templates import Template, templates_of
 from ionscout.models.conductivity.graph_process import ProcessInputs, process_inputs
 from ionscout.models.conductivity.inputs import graph_of
+from ionscout.training.borrowing import borrowed
+from ionscout.training.labels import activation_energies, at_room_temperature
 
 NEAR_ROOM = 15.0  # K; rows measured further away, moved to 298 K by Ea, were measured to add nothing
-USUAL_ENERGY = 0.35  # eV, moves labels by a few kelvin where the paper gives no Ea
-# A worse fit is another structure type. Bare formulas are not completed: space group and cell are what make a
-# template the right one; without them it was measured to cost 3 % where with them it gains 6 %.
-WORST_MISMATCH = 1.0
 
 Kept = dict[tuple[int, str], CrystalData]  # graphs made from templates, by row and template
 
@@ -76,12 +73,14 @@ def near_room(measurements: Sequence[Measurement]) -> list[Measurement]:
 def make_rows(measurements: Sequence[Measurement]) -> GraphRows:
     """Prepare conductivities; the space group is that of the structure or cell, else the published one."""
     materials = [m.material() for m in measurements]
+    log_conductivity = np.array([m.log10_conductivity for m in measurements])
+    temperature = np.array([m.temperature_K for m in measurements])
     return GraphRows(
         list(measurements),
         [material.composition for material in materials],
         [graph_of(material.composition, material.structure, CUTOFF) for material in materials],
         [a.cell.space_group if a.cell else m.space_group for a, m in zip(materials, measurements, strict=True)],
-        np.array([_at_room_temperature(m) for m in measurements]),
+        at_room_temperature(log_conductivity, temperature, activation_energies(measurements)),
         np.array([m.censored for m in measurements], dtype=bool),
     )
 
@@ -89,7 +88,9 @@ def make_rows(measurements: Sequence[Measurement]) -> GraphRows:
 def with_templates(rows: GraphRows, lenders: Sequence[Measurement], kept: Kept | None = None) -> GraphRows:
     """The same rows, with the graph of a template where only the cell was known and one of `lenders` fits.
 
-    `lenders` must be training rows, also when `rows` are held out; neither family nor label of a row is used.
+    `lenders` must be training rows, also when `rows` are held out; neither family nor label of a row is used. Bare
+    formulas are not completed: space group and cell are what make a template the right one; without them it was
+    measured to cost 3 % where with them it gains 6 %.
     `kept` remembers graphs between calls.
     """
     candidates = templates_of(lenders)
@@ -101,15 +102,10 @@ def with_templates(rows: GraphRows, lenders: Sequence[Measurement], kept: Kept |
 def _with_template(m: Measurement, graph: CrystalData, candidates: Sequence[Template], kept: Kept) -> CrystalData:
     if float(graph.has_structure[0]) > 0 or m.cell is None:
         return graph
-    found = template_for(m.composition, m.cell, "", candidates)
-    if found is None or found.mismatch > WORST_MISMATCH:
+    found = borrowed(m.composition, m.cell, candidates)
+    if found is None:
         return graph
     key = (id(m), found.template)
     if key not in kept:
         kept[key] = graph_of(m.composition, found.structure, CUTOFF)
     return kept[key]
-
-
-def _at_room_temperature(m: Measurement) -> float:
-    energy = USUAL_ENERGY if m.activation_energy_eV is None else m.activation_energy_eV
-    return m.log10_conductivity - arrhenius.at_temperature(0.0, energy, m.temperature_K)

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ionscout.datasets.errors import BadData
-from ionscout.datasets.sources.base import ROOM_TEMPERATURE, Measurement
+from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.sources.repeats import publication
-from ionscout.models import arrhenius
 from ionscout.models.conductivity.predictor import ConductivityPredictor
-from ionscout.training.examples import NEAR, USUAL_ENERGY
+from ionscout.training.labels import labels_of
 
 ARTIFACT = "out_of_fold.csv"
 COLUMNS = ("row", "publication", "family", "fold", "location", "half_width")
@@ -129,12 +128,14 @@ def table(
 
 def truth_of(measurements: Sequence[Measurement]) -> Truth:
     """Labels at 298.15 K of those rows that have one; a row far from it needs an activation energy."""
-    kept = [m for m in measurements if np.isfinite(_label(m))]
+    labels = labels_of(measurements)
+    usable = np.flatnonzero(np.isfinite(labels))
+    kept = [measurements[i] for i in usable]
     return Truth(
         tuple(row_hash(m) for m in kept),
         tuple(publication_hash(m) for m in kept),
         tuple(m.family for m in kept),
-        np.array([_label(m) for m in kept]),
+        labels[usable],
         np.array([m.censored for m in kept], dtype=bool),
     )
 
@@ -160,13 +161,6 @@ def completed(
         location=np.concatenate([predictions.location, more.location]),
         half_width=np.concatenate([predictions.half_width, more.half_width]),
     )
-
-
-def _label(m: Measurement) -> float:
-    if m.activation_energy_eV is None and abs(m.temperature_K - ROOM_TEMPERATURE) > NEAR:
-        return float("nan")
-    energy = USUAL_ENERGY if m.activation_energy_eV is None else m.activation_energy_eV
-    return float(m.log10_conductivity - arrhenius.at_temperature(0.0, energy, m.temperature_K))
 
 
 def _hash(text: str) -> str:
