@@ -1,5 +1,6 @@
 """Which sites of a crystal take which elements of another composition: a small linear program, then fractions."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -60,6 +61,11 @@ def place(demand: dict[Element, float], groups: list[Group]) -> tuple[np.ndarray
     solved = linprog(prices, A_ub=room, b_ub=most, A_eq=equal, b_eq=right, method="highs")
     placed = solved.x[: n_e * n_g].reshape(n_e, n_g)
     return placed, float(solved.fun), float(solved.x[n_e * n_g : n_e * n_g + n_e].sum())
+
+
+def least_cost(demand: dict[Element, float], elements: Iterable[Element]) -> float:
+    """A lower bound on the cost of `place` in a crystal of these elements: every atom where it would fit best."""
+    return sum(n * min(_difference(e, h) for h in elements) for e, n in demand.items())
 
 
 def occupancies(

@@ -6,16 +6,18 @@ are from what is there, much for what finds no room. It is a small linear progra
 and anions are placed together: aluminium in a garnet whose framework is full goes to the lithium sites, as it does.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
+from itertools import islice
 
 import numpy as np
 from pymatgen.core import Composition, Element, Lattice, Structure
 
 from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.graph import composition_vector
-from ionscout.datasets.placement import ANIONS, Group, ionic_radius, occupancies, place, site_groups
+from ionscout.datasets.placement import ANIONS, FEW, Group, ionic_radius, least_cost, occupancies, place, site_groups
 from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.structure import ConventionalCell
 
@@ -45,23 +47,30 @@ def templates_of(measurements: Sequence[Measurement]) -> list[Template]:
     return list(found.values())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Completed:
     """A structure made from a template; never a measured one.
 
     Attributes:
-        structure: carries `template` and `mismatch` in its `properties`, so that no later step takes it for measured.
         template: id of the crystal that lent the sites.
         mismatch: cost of the placement per atom; 0 for the template's own composition, 0.1 for near relatives.
         unplaced: share of the atoms that found no site; they are missing in the structure.
         cell_scale: linear factor on the template's cell, or the cube root of the volume ratio to the entry's own cell.
+        atoms: how many the template's cell holds now.
     """
 
-    structure: Structure
     template: str
     mismatch: float
     unplaced: float
     cell_scale: float
+    atoms: float
+    _make: Callable[[], Structure]
+
+    @cached_property
+    def structure(self) -> Structure:
+        """Made when first asked for, since a reading of a formula needs the cell alone. Carries `template` and
+        `mismatch` in its `properties`, so that no later step takes it for measured."""
+        return self._make()
 
     def note(self) -> str:
         """One sentence for the warnings of an answer."""
@@ -71,7 +80,9 @@ class Completed:
         )
 
 
-def complete(formula: str | Composition, candidates: Sequence[Template], top: int = 3) -> list[Completed]:
+def complete(
+    formula: str | Composition, candidates: Sequence[Template], top: int = 3, below: float = math.inf
+) -> list[Completed]:
     """The best templates for a bare formula, each filled with it, best first.
 
     The cell keeps its shape; its volume follows the ionic volumes of what was exchanged.
@@ -80,6 +91,7 @@ def complete(formula: str | Composition, candidates: Sequence[Template], top: in
         formula: a formula unit; fractional amounts as wanted.
         candidates: crystals to choose from; leave out those that a test holds back.
         top: how many to return at most.
+        below: mismatch that a template must stay below; what cannot is not even tried, which saves most of the time.
 
     Returns:
         Possibly none: where no candidate has all the kinds of sites that the formula needs.
@@ -88,8 +100,10 @@ def complete(formula: str | Composition, candidates: Sequence[Template], top: in
         BadFormula: the text is not a formula.
     """
     composition = parse_formula(formula) if isinstance(formula, str) else formula
-    ranked = sorted(_placements(composition, candidates), key=lambda p: (p.unplaced > COMPLETE, p.mismatch))
-    return [c for p in ranked[: top + 2] if (c := _build(p, None)) is not None][:top]  # two spare: some lack lithium
+    found = [p for p in _placements(composition, candidates, below) if p.mismatch < below]
+    ranked = sorted(found, key=lambda p: (p.unplaced > COMPLETE, p.mismatch))[: top + 2]  # two spare: some lack lithium
+    built = (c for p in ranked if (c := _build(p, None)) is not None)
+    return list(islice(built, top))
 
 
 def template_for(
@@ -129,36 +143,44 @@ class _Placement:
     unplaced: float
 
 
-def _placements(composition: Composition, candidates: Sequence[Template]) -> list[_Placement]:
-    """The placement on every candidate of the shortlist that has one."""
+def _placements(composition: Composition, candidates: Sequence[Template], below: float = math.inf) -> list[_Placement]:
+    """The placement on every candidate of the shortlist that has one and may have a mismatch below the given one."""
     nearest = _shortlist(composition, candidates)
-    return [p for c in nearest if (p := _placement(composition, c)) is not None]
+    return [p for c in nearest if (p := _placement(composition, c, below)) is not None]
 
 
-def _placement(composition: Composition, template: Template) -> _Placement | None:
+def _placement(composition: Composition, template: Template, below: float = math.inf) -> _Placement | None:
     amounts = {Element(s.symbol): float(n) for s, n in composition.items()}
     per_formula = sum(n for e, n in amounts.items() if e.symbol in ANIONS)
     in_cell = sum(n for s, n in template.structure.composition.items() if s.symbol in ANIONS)
     if not per_formula or not in_cell or Element("Li") not in amounts:
         return None
     demand = {e: n * in_cell / per_formula for e, n in amounts.items()}
-    placed, cost, missing = place(demand, _groups(template))
     total = sum(demand.values())
+    if least_cost(demand, _elements(template)) >= below * total:
+        return None
+    placed, cost, missing = place(demand, _groups(template))
     return _Placement(template, demand, placed, cost / total, missing / total)
 
 
 def _build(placement: _Placement, cell: ConventionalCell | None) -> Completed | None:
-    """The structure of a placement; None when no lithium found a site."""
+    """What a placement makes; None when no lithium found a site."""
+    template, atoms = placement.template, placement.placed.sum(1)
+    if not any(n > FEW for e, n in zip(placement.demand, atoms, strict=True) if e.symbol == "Li"):
+        return None
+    lattice = _lattice(template.structure, placement.demand, cell)
+    scale = (lattice.volume / template.structure.volume) ** (1 / 3)
+    make = partial(_structure, placement, lattice)
+    return Completed(template.id, placement.mismatch, placement.unplaced, scale, float(atoms.sum()), make)
+
+
+def _structure(placement: _Placement, lattice: Lattice) -> Structure:
     template, structure = placement.template, placement.template.structure
     species = occupancies(structure, _groups(template), list(placement.demand), placement.placed)
-    if not any("Li" in s for s in species):
-        return None
-    lattice = _lattice(structure, placement.demand, cell)
     kept = [(s, site.frac_coords) for s, site in zip(species, structure, strict=True) if s]
     filled = Structure(lattice, [s for s, _ in kept], [xyz for _, xyz in kept])
     filled.properties = {"template": template.id, "mismatch": placement.mismatch}
-    scale = (lattice.volume / structure.volume) ** (1 / 3)
-    return Completed(filled, template.id, placement.mismatch, placement.unplaced, scale)
+    return filled
 
 
 def _lattice(structure: Structure, demand: dict[Element, float], cell: ConventionalCell | None) -> Lattice:
@@ -189,6 +211,11 @@ def _shortlist(composition: Composition, candidates: Sequence[Template]) -> list
 @lru_cache(maxsize=2_000)
 def _groups(template: Template) -> list[Group]:
     return site_groups(template.structure)
+
+
+@lru_cache(maxsize=2_000)
+def _elements(template: Template) -> frozenset[Element]:
+    return frozenset(e for group in _groups(template) for e in group.elements)
 
 
 @lru_cache(maxsize=2_000)

@@ -33,7 +33,7 @@ def readings(material: Material) -> list[Reading]:
     """
     if material.cell is not None or material.structure is not None:
         return [Reading(material, 1.0)]
-    near = [c for c in _completions(material) if c.mismatch < NEAR_RELATIVE]
+    near = _completions(material)
     if not near:
         return [Reading(material, 1.0)]
     shares = [math.exp(-c.mismatch / NEAR_RELATIVE) for c in near]
@@ -55,12 +55,13 @@ def _completions(material: Material) -> Sequence[Completed]:
 
 @lru_cache(maxsize=4_000)
 def _completed(amounts: tuple[tuple[str, float], ...]) -> tuple[Completed, ...]:
-    return tuple(complete(Composition(dict(amounts)), [t for t, _ in _templates().values()], CANDIDATES))
+    templates = [t for t, _ in _templates().values()]
+    return tuple(complete(Composition(dict(amounts)), templates, CANDIDATES, NEAR_RELATIVE))
 
 
 def _cell(completed: Completed) -> ConventionalCell:
     """The template's conventional cell, scaled, with the completed crystal's number density."""
     template, cell = _templates()[completed.template]
     axes = tuple(length * completed.cell_scale for length in cell.lattice[:3])
-    atoms = cell.atoms * completed.structure.composition.num_atoms / template.structure.composition.num_atoms
+    atoms = cell.atoms * completed.atoms / template.structure.composition.num_atoms
     return ConventionalCell(cell.space_group, (*axes, *cell.lattice[3:]), atoms)

@@ -148,3 +148,13 @@ def test_no_template_is_better_than_an_absurd_one():
         complete("LiCl)", [ROCK_SALT])
     far = complete("Li3PO4", [ROCK_SALT])
     assert all(c.unplaced > 0.02 or c.mismatch > 0.3 for c in far)  # and where there is one, it says how far
+
+
+@pytest.mark.parametrize(
+    "formula", ["Li6.5La3Zr1.5Ta0.5O12", "Li6PS5Br", "Li3YCl6", "LiLa0.1Al0.8In0.1O2", "Li1.3Al0.3Ti1.7P3O12"]
+)
+@pytest.mark.parametrize("below", [0.01, 0.05, 0.3])
+def test_a_limit_on_the_mismatch_leaves_out_what_is_beyond_it_and_nothing_else(bundled, formula, below):
+    everything = [(c.template, c.mismatch) for c in complete(formula, bundled, top=12)]
+    limited = [(c.template, c.mismatch) for c in complete(formula, bundled, top=12, below=below)]
+    assert limited == [(name, mismatch) for name, mismatch in everything if mismatch < below]
