@@ -2,7 +2,7 @@
 
 import platform
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -31,6 +31,7 @@ from ionscout.training.gaussian_process import fit_processes
 from ionscout.training.labels import labels_of
 from ionscout.training.leaks import independent
 from ionscout.training.measurements import joined_table
+from ionscout.training.overrides import flat
 from ionscout.training.promotion import predictions
 
 MAIN = "obelix"  # the source that is cross-validated where it is present
@@ -84,7 +85,8 @@ def train(
     main = make_examples(data.main, config.network.cutoff)
     extra = make_examples(data.extra, config.network.cutoff) if data.extra else None
     on_start(config.members * (config.folds + 1))
-    with tracking.run(EXPERIMENT, "train", _flat(config)) as active:
+    with tracking.run(EXPERIMENT, "train", flat(config)) as active:
+        tracking.log_config(config)
         tracking.log_measurements(data.main, "main", f"grouped-{config.folds}-fold-seed-{config.seed}")
         if data.extra:
             tracking.log_measurements(data.extra, "extra", "training only, overlap with held-out rows left out")
@@ -240,16 +242,3 @@ def _record(predictor: ConductivityPredictor, oof: OutOfFold, data: TrainingData
         registry.register(Path(folder), predictor.card)
     if output is not None:
         predictor.save(output)
-
-
-def _flat(config: ConductivityConfig) -> dict:
-    """Every parameter by its path, as MLflow wants them: `network.width`, `process.location.cell.amplitude`."""
-
-    def walk(values: dict, prefix: str) -> Iterator[tuple[str, object]]:
-        for name, value in values.items():
-            if isinstance(value, dict):
-                yield from walk(value, f"{prefix}{name}.")
-            else:
-                yield f"{prefix}{name}", value
-
-    return dict(walk(config.model_dump(), ""))

@@ -1,16 +1,20 @@
 """Typed training configurations, read from YAML files under `training/configs/`."""
 
+from collections.abc import Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ionscout.datasets.errors import BadData
 from ionscout.models.conductivity.network import NetworkConfig
+from ionscout.training.overrides import parsed, with_values
 
 Config = TypeVar("Config", bound=BaseModel)
+
 
 ENERGY_RANGE = (0.03, 1.5)  # eV: three of OBELiX's 211 lie outside, at 1.6 to 2.1: other processes or misprints
 
@@ -65,22 +69,60 @@ class ConductivityConfig(BaseModel):
     process: ProcessConfig = Field(description="Prior of the Gaussian process.")
 
 
-def read_config(kind: type[Config], path: Path | None, name: str) -> Config:
-    """Read a configuration: the shipped `configs/<name>.yaml`, with what the file at `path` says instead.
+def read_config(kind: type[Config], path: Path | None, name: str, changes: Sequence[str] = ()) -> Config:
+    """Read a configuration: the shipped `configs/<name>.yaml`, with what the file at `path` says instead, and then
+    what `changes` say (`network.width=64`, see `overrides`).
 
     Raises:
         BadData: when the file is missing or a field is unknown or out of range.
     """
+    shipped = resources.files("ionscout.training").joinpath(f"configs/{name}.yaml")
+    values = _merged(read_yaml(shipped, name), read_yaml(path, str(path)) if path else {})
+    config = checked(kind, values, f"The configuration {path or name}")
+    return changed(config, [parsed(text) for text in changes]) if changes else config
+
+
+def changed(config: Config, changes: Sequence[tuple[str, Any]]) -> Config:
+    """A configuration with other values at these dotted paths.
+
+    Raises:
+        BadData: there is no such field, or the value is out of range.
+    """
+    return checked(type(config), with_values(config, changes), "The changed configuration")
+
+
+def read_yaml(path: Path | Traversable, name: str) -> dict:
+    """The sections of a YAML file.
+
+    Raises:
+        BadData: it is missing or is none.
+    """
     try:
-        shipped = resources.files("ionscout.training").joinpath(f"configs/{name}.yaml").read_text()
-        changes = yaml.safe_load(path.read_text()) if path else None
-        return kind(**_merged(yaml.safe_load(shipped) or {}, changes or {}))
-    except (OSError, yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
-        raise BadData(f"The configuration {path or name} cannot be read ({error}).") from None
+        values = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadData(f"The configuration {name} cannot be read ({error}).") from None
+    if not isinstance(values or {}, dict):
+        raise BadData(f"The configuration {name} cannot be read (it must be fields with values).")
+    return values or {}
+
+
+def checked(kind: type[Config], values: dict, name: str) -> Config:
+    """Values as a configuration.
+
+    Raises:
+        BadData: a field is unknown or out of range.
+    """
+    try:
+        return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise BadData(f"The configuration {path or name} is wrong at '{field}': {first['msg']}.") from None
+        raise BadData(f"{name} is wrong at '{field}': {first['msg']} (got {first['input']!r}).") from None
+
+
+def as_yaml(config: BaseModel) -> str:
+    """A whole configuration as a file that `--config` takes."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def _merged(values: dict, changes: dict) -> dict:

@@ -9,9 +9,11 @@ from pathlib import Path
 import mlflow
 import mlflow.data.pandas_dataset
 import pandas as pd
+from pydantic import BaseModel
 
 from ionscout.datasets.settings import settings
 from ionscout.datasets.sources.base import Measurement, content_hash
+from ionscout.training.config import as_yaml
 
 # (table, column) of the sqlite record that hold absolute artifact addresses.
 _ADDRESSES = (
@@ -69,6 +71,9 @@ def relocate(database: Path, artifacts: Path) -> None:
                 )
 
 
+CONFIGURATION = "configuration.yaml"
+
+
 @contextmanager
 def run(experiment: str, name: str, parameters: dict, *, nested: bool = False) -> Iterator[mlflow.ActiveRun]:
     """Open a run in the record; parameters are logged at once."""
@@ -79,6 +84,11 @@ def run(experiment: str, name: str, parameters: dict, *, nested: bool = False) -
     with mlflow.start_run(run_name=name, nested=nested) as active:
         mlflow.log_params(parameters)
         yield active
+
+
+def log_config(config: BaseModel) -> None:
+    """Record the whole configuration of the open run, defaults included, as a file that `--config` takes."""
+    mlflow.log_text(as_yaml(config), CONFIGURATION)
 
 
 def _artifact_location(address: str, experiment: str) -> str | None:

@@ -8,7 +8,7 @@ import typer
 
 from ionscout.datasets.errors import UnknownName
 from ionscout.serving.cli.inputs import Json
-from ionscout.serving.cli.training import ConfigFile, Data, progress
+from ionscout.serving.cli.training import Changes, ConfigFile, Data, progress
 
 MODELS = ("conductivity",)
 Model = Annotated[str, typer.Argument(help="Which model: conductivity.")]
@@ -29,6 +29,7 @@ def retrain(
     data: Data = None,
     store: Store = None,
     config: ConfigFile = None,
+    changes: Changes = None,
     policy: Policy = None,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +40,7 @@ def retrain(
     _check(model)
     from ionscout.training.retraining.pipeline import retrain as run
 
-    snapshot = _snapshot(data, store, config, policy)
+    snapshot = _snapshot(data, store, config, policy, changes)
     with progress("Fitting networks", quiet=as_json) as (start, advance):
         found = run(snapshot, lambda stage: None if as_json else typer.echo(f"{stage} …", err=True), start, advance)
     if as_json:
@@ -91,12 +92,14 @@ def _check(model: str) -> None:
         raise UnknownName(f"Unknown model '{model}'; this command knows: {', '.join(MODELS)}.")
 
 
-def _snapshot(data: Path | None, store: str | None, config: Path | None, policy: Path | None):
+def _snapshot(
+    data: Path | None, store: str | None, config: Path | None, policy: Path | None, changes: list[str] | None = None
+):
     from ionscout.datasets.observations.source import Observations
     from ionscout.datasets.observations.store import ObservationStore
     from ionscout.training.config import ConductivityConfig, read_config
     from ionscout.training.promotion.policy import read_policy
     from ionscout.training.retraining.snapshot import take
 
-    settings, rules = read_config(ConductivityConfig, config, "conductivity"), read_policy(policy)
-    return take(settings, rules, data, Observations(ObservationStore(store)))
+    settings = read_config(ConductivityConfig, config, "conductivity", changes or ())
+    return take(settings, read_policy(policy), data, Observations(ObservationStore(store)))

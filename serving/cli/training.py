@@ -1,6 +1,7 @@
 """`ionscout train | evaluate | benchmark`: make models, and measure them."""
 
 import json
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,12 @@ Data = Annotated[
     Path | None, typer.Option("--data", help="OBELiX folder, or a CSV of own measurements; default: IONSCOUT_DATA_DIR.")
 ]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file; default: the shipped configuration.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="Change one field of the configuration: network.width=64; repeatable."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
 Reports = Annotated[Path | None, typer.Option("--out", help="Folder for the report (.md and .json).")]
 
@@ -42,6 +49,7 @@ def train(
     model: Annotated[str, typer.Argument(help="Which model: conductivity or energy.")],
     data: Data = None,
     config: ConfigFile = None,
+    changes: Changes = None,
     output: Annotated[Path | None, typer.Option("--out", help="Also write weights and card to this folder.")] = None,
     minutes: Annotated[float | None, typer.Option(help="energy: stop each fit after so long.")] = None,
     as_json: Json = False,
@@ -53,7 +61,7 @@ def train(
     IONSCOUT_DATA_DIR; writes the weights and the learned hull into the installed package.
     """
     if model == "energy":
-        _train_energy(config, minutes, as_json)
+        _train_energy(config, changes, minutes, as_json)
         return
     if model != "conductivity":
         raise UnknownName(f"Unknown model '{model}'; this command trains: conductivity, energy.")
@@ -63,7 +71,7 @@ def train(
     from ionscout.training.conductivity import training_data
     from ionscout.training.config import ConductivityConfig, read_config
 
-    settings = read_config(ConductivityConfig, config, "conductivity")
+    settings = read_config(ConductivityConfig, config, "conductivity", changes or ())
     with progress("Fitting networks", quiet=as_json) as (start, advance):
         predictor = fit(training_data(data), settings, output, start, advance)
     if as_json:
@@ -76,11 +84,11 @@ def train(
         typer.echo(f"  {name:12} MAE P {s['mae_P']:.2f}  B {s['mae_B']:.2f}  C {s['mae_C']:.2f}")
 
 
-def _train_energy(config: Path | None, minutes: float | None, as_json: bool) -> None:
+def _train_energy(config: Path | None, changes: list[str] | None, minutes: float | None, as_json: bool) -> None:
     from ionscout.training.energy import ship
     from ionscout.training.energy.config import load_config
 
-    version = ship.train(load_config(config), minutes, quiet=as_json)
+    version = ship.train(load_config(config, changes or ()), minutes, quiet=as_json)
     typer.echo(json.dumps({"name": "energy", "version": version}) if as_json else f"energy {version}")
 
 
@@ -112,17 +120,23 @@ def evaluate(
     _show(report, as_json, lambda: json.dumps(report, indent=2))
 
 
-def benchmark_obelix(data: Data = None, config: ConfigFile = None, output: Reports = None, as_json: Json = False):
+def benchmark_obelix(
+    data: Data = None,
+    config: ConfigFile = None,
+    changes: Changes = None,
+    output: Reports = None,
+    as_json: Json = False,
+) -> None:
     """OBELiX: the official test part where the folder has it, else grouped cross-validation of the training part."""
     from ionscout.training.benchmarks import obelix
     from ionscout.training.config import ConductivityConfig, read_config
 
-    settings = read_config(ConductivityConfig, config, "conductivity")
+    settings = read_config(ConductivityConfig, config, "conductivity", changes or ())
     if output is not None:
         check_writable(output)
     with progress("Fitting networks", quiet=as_json) as (start, advance):
         report = obelix.run(data, settings, on_start=start, on_fit=advance)
-    page = obelix.markdown(report, "ionscout benchmark obelix --out benchmarks")
+    page = obelix.markdown(report, f"ionscout benchmark obelix{_chosen(config, changes)} --out benchmarks")
     if output is not None:
         write_report(output, "obelix", report, page)
     _show(report, as_json, lambda: page)
@@ -130,6 +144,7 @@ def benchmark_obelix(data: Data = None, config: ConfigFile = None, output: Repor
 
 def benchmark_conductivity(
     config: ConfigFile = None,
+    changes: Changes = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of the folds; scores are means over them.")] = 2,
     output: Reports = None,
     as_json: Json = False,
@@ -138,15 +153,24 @@ def benchmark_conductivity(
     from ionscout.training.benchmarks import conductivity, conductivity_page
     from ionscout.training.config import ConductivityConfig, read_config
 
+    settings = read_config(ConductivityConfig, config, "conductivity", changes or ())
     if output is not None:
         check_writable(output)
     with progress_bar("Fitting", as_json) as step:
-        report = conductivity.run(read_config(ConductivityConfig, config, "conductivity"), seeds, step)
-    command = f"ionscout benchmark conductivity --seeds {seeds} --out benchmarks"
+        report = conductivity.run(settings, seeds, step)
+    command = f"ionscout benchmark conductivity{_chosen(config, changes)} --seeds {seeds} --out benchmarks"
     page = conductivity_page.markdown(report, command)
     if output is not None:
         write_report(output, "conductivity", report, page)
     _show(report, as_json, lambda: page)
+
+
+def _chosen(config: Path | None, changes: list[str] | None) -> str:
+    """The options that chose the configuration, for the command that a report names."""
+    words = [] if config is None else ["--config", str(config)]
+    for text in changes or ():
+        words += ["--set", text]
+    return "".join(f" {shlex.quote(word)}" for word in words)
 
 
 def benchmark_energy(output: Reports = None, as_json: Json = False) -> None:

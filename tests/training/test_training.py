@@ -1,5 +1,7 @@
 """A small real training, end to end: it converges, repeats itself, is recorded, registered and loaded from MLflow."""
 
+from pathlib import Path
+
 import mlflow
 import numpy as np
 import pytest
@@ -89,7 +91,10 @@ def test_training_is_recorded_with_data_split_figures_and_weights(trained, home)
     (data,) = parents[0].inputs.dataset_inputs
     assert {tag.key for tag in data.tags} >= {"sha256", "split"}
     names = {file.path for file in client.list_artifacts(parents[0].info.run_id)}
-    assert {"parity.png", "calibration.png", "model_card.json"} <= names
+    assert {"parity.png", "calibration.png", "model_card.json", "configuration.yaml"} <= names
+    path = mlflow.artifacts.download_artifacts(run_id=parents[0].info.run_id, artifact_path="configuration.yaml")
+    assert read_config(ConductivityConfig, Path(path), "conductivity") == SMALL
+    assert parents[0].data.params["network.width"] == "8"
     assert (home / "mlruns" / "mlflow.db").is_file()
     assert not list(home.rglob("*.pkl"))
 

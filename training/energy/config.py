@@ -1,5 +1,6 @@
 """What decides how the energy GNN is fitted; the shipped values are in `training/configs/energy.yaml`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -61,10 +62,10 @@ class FitConfig(BaseModel):
     loss: LossWeights = Field(LossWeights(), description="Weights of the properties.")
 
 
-def load_config(path: Path | None = None) -> FitConfig:
-    """Read a configuration; None reads the shipped one.
+def load_config(path: Path | None = None, changes: Sequence[str] = ()) -> FitConfig:
+    """Read a configuration; None reads the shipped one. `changes` are as in `read_config`.
 
     Raises:
         BadData: from `training.config.read_config`.
     """
-    return read_config(FitConfig, path, "energy")
+    return read_config(FitConfig, path, "energy", changes)

@@ -21,6 +21,8 @@ from ionscout.models.energy.network import PROPERTIES, EnergyNet, EnergyNetConfi
 from ionscout.training.energy.batches import batches, mean_draws
 from ionscout.training.energy.config import FitConfig, load_config
 from ionscout.training.energy.data import CompositionTable, load_table, split_holdout
+from ionscout.training.overrides import flat
+from ionscout.training.tracking import log_config
 from ionscout.training.tracking import run as tracked_run
 
 _WARMUP = 0.02  # share of a fit; Muon diverges in the first steps at the full rate
@@ -78,8 +80,9 @@ def run(
     fitted = []
     count = config.holdout_members if holdout else config.members
     for member in members if members is not None else range(count):
-        parameters = config.model_dump() | {"fit": kind, "member": member, "minutes": minutes}
+        parameters = flat(config) | {"fit": kind, "member": member, "minutes": minutes}
         with tracked_run("energy", f"{kind}-{member}", parameters):
+            log_config(config)
             # MLflow keeps 36 characters of a digest; the whole hash is a tag
             data = from_numpy(table.targets[train], name="compositions", digest=table.digest[:32])
             mlflow.log_input(data, context=kind, tags={"sha256": table.digest, "split": f"seed {config.seed}"})

@@ -1,0 +1,50 @@
+"""`--set` on the commands that train: it reaches the training; a wrong one is exit code 1 before any work."""
+
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from ionscout.serving import cli
+
+TRAINERS = [
+    ["train", "conductivity"],
+    ["train", "energy"],
+    ["retrain", "conductivity"],
+    ["benchmark", "conductivity"],
+    ["benchmark", "obelix"],
+]
+
+
+@pytest.mark.parametrize("command", TRAINERS)
+def test_an_unknown_field_is_one_line_and_exit_code_1(command, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["ionscout", *command, "--set", "seeed=1"])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 1
+    error = capsys.readouterr().err.strip()
+    assert error == "error: The configuration has no field 'seeed'; the nearest is 'seed'."
+
+
+def test_the_changes_reach_the_training(monkeypatch):
+    seen = []
+
+    def train(data, config, *rest, **named):
+        seen.append(config)
+        raise KeyboardInterrupt  # before anything is fitted
+
+    monkeypatch.setattr("ionscout.training.conductivity.train", train)
+    monkeypatch.setattr("ionscout.training.conductivity.training_data", lambda data: None)
+    arguments = ["train", "conductivity", "--set", "network.width=64", "--set", "process.noise=0.6"]
+    CliRunner().invoke(cli.app, arguments)
+    (config,) = seen
+    assert (config.network.width, config.process.noise) == (64, 0.6)
+
+
+def test_a_report_names_the_changes_it_was_made_with():
+    from pathlib import Path
+
+    from ionscout.serving.cli.training import _chosen
+
+    words = _chosen(Path("my own.yaml"), ["process.noise=0.6", "process.energy_range=[0.1, 1]"])
+    assert words == " --config 'my own.yaml' --set process.noise=0.6 --set 'process.energy_range=[0.1, 1]'"
