@@ -4,6 +4,7 @@ Every change sets the new champion first and moves the other aliases after it, s
 working champion; `previous_version` does not depend on the alias that may then be late.
 """
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,7 +144,12 @@ def rollback(name: str = NAME) -> tuple[str, str]:
 
 @contextmanager
 def changing() -> Iterator[None]:
-    """One change of aliases at a time on this machine."""
+    """One change of aliases at a time on this machine.
+
+    A tracking server has no lock that would outlive a kill in the right way, so two machines are not kept apart here;
+    whoever decides reads the champion again inside (`decide`), which leaves milliseconds in which the later change wins
+    and the earlier one is still reachable by its number.
+    """
     folder = settings().home / "mlruns"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "aliases.lock", timeout=60):
@@ -162,25 +168,30 @@ def load_registered(uri: str) -> ConductivityPredictor:
         DataUnavailable: when the record has no such model.
     """
     use_record()
-    return ConductivityPredictor.load(weights_folder(uri))
+    with weights_folder(uri) as folder:
+        return ConductivityPredictor.load(folder)
 
 
-def weights_folder(uri: str) -> Path:
-    """A local folder with the weights of an MLflow model address; fetched if the record is elsewhere.
+@contextmanager
+def weights_folder(uri: str) -> Iterator[Path]:
+    """A folder with a copy of the weights of an MLflow model address, which is gone afterwards.
 
     Raises:
         DataUnavailable: when the record has no such model.
     """
-    try:
-        folder = Path(mlflow.artifacts.download_artifacts(uri))
-    except (MlflowException, OSError) as error:
-        raise DataUnavailable(
-            f"MLflow has no model {uri} ({str(error).splitlines()[0]}); run `ionscout train conductivity` first."
-        ) from None
-    found = next(iter(folder.rglob(f"{NAME}.json")), None)
-    if found is None:
-        raise DataUnavailable(f"{uri} holds no conductivity weights; register one with `ionscout train conductivity`.")
-    return found.parent
+    with tempfile.TemporaryDirectory(prefix="ionscout-model-") as copy:
+        try:
+            folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=copy))
+        except (MlflowException, OSError) as error:
+            raise DataUnavailable(
+                f"MLflow has no model {uri} ({str(error).splitlines()[0]}); run `ionscout train conductivity` first."
+            ) from None
+        found = next(iter(folder.rglob(f"{NAME}.json")), None)
+        if found is None:
+            raise DataUnavailable(
+                f"{uri} holds no conductivity weights; register one with `ionscout train conductivity`."
+            )
+        yield found.parent
 
 
 def artifact(run_id: str, name: str) -> str | None:

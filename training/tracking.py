@@ -2,15 +2,18 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import httpx
 import mlflow
 import mlflow.data.pandas_dataset
 import pandas as pd
 from pydantic import BaseModel
 
+from ionscout.datasets.errors import DataUnavailable
 from ionscout.datasets.settings import settings
 from ionscout.datasets.sources.base import Measurement, content_hash
 from ionscout.training.config import as_yaml
@@ -29,6 +32,9 @@ def use_record() -> str:
     """Point MLflow at its record and return the address.
 
     `MLFLOW_TRACKING_URI` wins; the default is `mlruns/mlflow.db` in the home folder, artifacts beside it.
+
+    Raises:
+        DataUnavailable: nothing answers at that address.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a line for every small file
@@ -44,7 +50,24 @@ def use_record() -> str:
         mlflow.set_tracking_uri(address)
         # MLflow writes the address into the environment, where it would pass for the user's wish from then on.
         os.environ.pop("MLFLOW_TRACKING_URI", None)
+    elif address.startswith(("http://", "https://")):
+        _knock(address)
     return address
+
+
+def _knock(address: str) -> None:
+    """MLflow asks a server that is not there for four minutes before it gives up, and does not say what to do."""
+    for wait in (0.5, 2.0, None):  # a server that restarts is back after a moment
+        try:
+            httpx.get(address, timeout=10.0)
+            return
+        except httpx.TransportError as error:
+            if wait is None:
+                raise DataUnavailable(
+                    f"The MLflow record at {address} does not answer ({error}); start it, or correct "
+                    "MLFLOW_TRACKING_URI (without it the record is kept in a local file)."
+                ) from None
+            time.sleep(wait)
 
 
 def relocate(database: Path, artifacts: Path) -> None:

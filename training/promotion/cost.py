@@ -37,13 +37,12 @@ def processor_seconds(predictor: ConductivityPredictor) -> float:
     return min(spent[1:])
 
 
-def size_tests(challenger: Path, champion: Path | None, policy: SizePolicy) -> list[GateTest]:
-    """Size of the weights in two folders, absolute and against the champion."""
-    mine = weight_bytes(challenger)
+def size_tests(mine: int, champion: int | None, policy: SizePolicy) -> list[GateTest]:
+    """Bytes of the weights, absolute and against the champion."""
     words = f"weights of {mine / MEGABYTE:.1f} MB (allowed {policy.megabytes:g} MB)"
     tests = [at_most("size", mine / MEGABYTE, policy.megabytes, words)]
     if champion is not None:
-        ratio = mine / weight_bytes(champion)
+        ratio = mine / champion
         words = f"weights {ratio:.2f} times as large as the champion's (allowed {policy.ratio:g} times)"
         tests.append(at_most("size ratio", ratio, policy.ratio, words))
     return tests

@@ -8,9 +8,9 @@ import mlflow
 
 from ionscout.datasets.errors import DataUnavailable
 from ionscout.datasets.sources.base import Measurement
-from ionscout.models.conductivity.predictor import NAME
+from ionscout.models.conductivity.predictor import NAME, ConductivityPredictor
 from ionscout.training import registry
-from ionscout.training.promotion.cost import latency_tests, size_tests
+from ionscout.training.promotion.cost import latency_tests, size_tests, weight_bytes
 from ionscout.training.promotion.fresh import new_data_test
 from ionscout.training.promotion.gate import evaluate_gate
 from ionscout.training.promotion.physics import physics_tests
@@ -67,21 +67,25 @@ def judge(
         DataUnavailable: a version is missing, or was trained before out-of-fold tables were kept.
     """
     use_record()
-    new = registry.load_registered(registry.address(version))
-    folder = registry.weights_folder(registry.address(version))
-    old = old_folder = old_table = None
+    new, size = _fetched(version)
+    old = old_size = old_table = None
     table = completed(out_of_fold(version), measurements, new)
     if champion is not None:
-        old = registry.load_registered(registry.address(champion))
-        old_folder = registry.weights_folder(registry.address(champion))
+        old, old_size = _fetched(champion)
         old_table = completed(out_of_fold(champion), measurements, old)
     others: list[GateTest] = [
         new_data_test(old, new, kept_back, policy),
         *physics_tests(new, policy.physics),
         *latency_tests(new, old, policy.latency),
-        *size_tests(folder, old_folder, policy.size),
+        *size_tests(size, old_size, policy.size),
     ]
     return evaluate_gate(old_table, table, truth_of(measurements), policy, others)
+
+
+def _fetched(version: str) -> tuple[ConductivityPredictor, int]:
+    """A registered model and the bytes of its weights."""
+    with registry.weights_folder(registry.address(version)) as folder:
+        return ConductivityPredictor.load(folder), weight_bytes(folder)
 
 
 def out_of_fold(version: str) -> Predictions:
@@ -100,9 +104,18 @@ def out_of_fold(version: str) -> Predictions:
 
 
 def decide(version: str, champion: str | None, report: GateReport) -> Decision:
-    """Carry out what a report says: change the aliases, or leave them; and write the report to the version's run."""
+    """Carry out what a report says: change the aliases, or leave them; and write the report to the version's run.
+
+    Raises:
+        NotPromoted: another champion than the one compared with answers by now.
+    """
     with registry.changing():
         now = registry.version_of(CHAMPION)
+        if now not in (champion, version):
+            raise NotPromoted(
+                f"Version {now} became champion while {version} was compared with {champion}; judge it again with "
+                f"`ionscout promote conductivity --version {version}`."
+            )
         if now == version and champion in (None, version):
             decision = Decision("first", version, None, "There was no other champion. " + report.words, report)
         elif report.passed:

@@ -8,7 +8,7 @@ import pytest
 
 from ionscout.datasets.errors import DataUnavailable
 from ionscout.training import registry
-from ionscout.training.promotion.decide import promote
+from ionscout.training.promotion.decide import decide, judge, promote
 from ionscout.training.promotion.policy import read_policy
 from ionscout.training.registry import CHALLENGER, CHAMPION, PREVIOUS, NotPromoted
 
@@ -69,6 +69,15 @@ def test_the_champion_is_not_compared_with_itself(champion, rows):
 def test_an_unknown_version_names_those_that_there_are(champion, rows):
     with pytest.raises(DataUnavailable, match=r"no version 999 .*it has: 1"):
         promote(rows, POLICY, "999")
+
+
+def test_a_champion_that_came_in_between_is_not_replaced_unseen(champion, another, rows, relaxed):
+    version, between = another(), another()
+    report = judge(version, champion, rows, relaxed)
+    registry.make_champion(between)  # another machine was quicker
+    with pytest.raises(NotPromoted, match=f"{between} became champion while {version}"):
+        decide(version, champion, report)
+    assert registry.version_of(CHAMPION) == between
 
 
 def test_there_is_no_way_back_from_the_first(champion, monkeypatch):
