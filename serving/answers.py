@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ionscout.datasets.errors import IonscoutError, OutOfRange
 from ionscout.datasets.settings import settings
 from ionscout.datasets.structure import Material, parse_material
+from ionscout.models.conductivity.kinds import ConductivityKind
 from ionscout.serving.explanation_answers import explain_prediction
 from ionscout.serving.problems import ItemError
 from ionscout.serving.schemas import (
@@ -90,26 +91,30 @@ def answer(
     choices: Sequence[ThermodynamicsChoice] | None = None,
     check_time: Callable[[], None] | None = None,
     explained: Sequence[bool] = (),
+    kinds: Sequence[ConductivityKind] = (),
 ) -> list[Prediction]:
-    """Predict every material at its own temperature, in order; equal temperatures share one batch.
+    """Predict every material at its own temperature, in order; equal temperatures and kinds share one batch.
 
     Args:
         choices: about the thermodynamics of each material; None: wanted for all, from the default hull.
         check_time: called before every material's thermodynamics; raises when the request takes too long.
         explained: which materials' predictions to explain; empty: none.
+        kinds: which conductivity of each material is wanted; empty: total.
     """
     chosen = [ThermodynamicsChoice()] * len(materials) if choices is None else choices
     known: dict[tuple[str, str | None], Thermodynamics] = {}  # the polymorphs of one batch share their composition
     answers: dict[int, Prediction] = {}
-    for temperature in sorted(set(temperatures_K)):
-        places = [i for i, t in enumerate(temperatures_K) if t == temperature]
-        predictions = predictor.predict([materials[i] for i in places], temperature_K=temperature)
+    wanted: Sequence[ConductivityKind] = kinds or ["total"] * len(materials)
+    asked = list(zip(temperatures_K, wanted, strict=True))
+    for temperature, kind in sorted(set(asked)):
+        places = [i for i, one in enumerate(asked) if one == (temperature, kind)]
+        predictions = predictor.predict([materials[i] for i in places], temperature, kind)
         for i, prediction in zip(places, predictions, strict=True):
             if check_time is not None:
                 check_time()
             answers[i] = _prediction(materials[i], prediction, _thermodynamics(materials[i], chosen[i], known))
             if explained and explained[i]:
-                why = explain_prediction(predictor, materials[i], temperature, check_time)
+                why = explain_prediction(predictor, materials[i], temperature, kind, check_time)
                 answers[i] = answers[i].model_copy(update={"explanation": why})
     return [answers[i] for i in range(len(materials))]
 
@@ -133,6 +138,7 @@ def _prediction(material: Material, found: "ConductivityPrediction", thermo: The
         source_format=material.source_format,
         conductivity=Conductivity(
             value=found.conductivity,
+            kind=found.kind,
             lower=found.lower,
             upper=found.upper,
             coverage=found.coverage,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ionscout.models.conductivity.kinds import ConductivityKind
 from ionscout.serving.thermo_figures import chemical, new_figure, save
 
 if TYPE_CHECKING:
@@ -47,12 +48,15 @@ class MeasuredPoint:
 
 
 def predicted_line(
-    predictor: "ConductivityPredictor", material: "Material", temperatures_K: Sequence[float] = ()
+    predictor: "ConductivityPredictor",
+    material: "Material",
+    temperatures_K: Sequence[float] = (),
+    kind: ConductivityKind = "total",
 ) -> ArrheniusLine:
     """Predict over the figure's range, widened to the given temperatures."""
     low, high = min([COLDEST_SHOWN, *temperatures_K]), max([HOTTEST_SHOWN, *temperatures_K])
     grid = 1 / np.linspace(1 / high, 1 / low, POINTS)  # even along the axis of the figure
-    found = [predictor.predict([material], float(t))[0] for t in grid]
+    found = [predictor.predict([material], float(t), kind)[0] for t in grid]
     return ArrheniusLine(
         formula=material.formula,
         temperature_K=grid,

@@ -56,6 +56,7 @@ class Client(CampaignCalls):
         format: str | None = None,
         formula: str | None = None,
         temperature_K: float | None = None,
+        kind: str | None = None,
         thermodynamics: bool | None = None,
         hull: str | None = None,
         explain: bool | None = None,
@@ -67,6 +68,7 @@ class Client(CampaignCalls):
             format: `cif`, `poscar` or `json`; recognised from the text when None.
             formula: chemical formula, instead of `text`.
             temperature_K: temperature in kelvin; 298.15 when None.
+            kind: `total` conductivity (when None), or `bulk`, that inside the grains.
             thermodynamics: False leaves out window, energy above hull and interphase.
             hull: hull for these; the service's default when None.
             explain: True adds why; takes about a second.
@@ -80,6 +82,7 @@ class Client(CampaignCalls):
             "format": format,
             "formula": formula,
             "temperature_K": temperature_K,
+            "kind": kind,
             "thermodynamics": thermodynamics,
             "hull": hull,
             "explain": explain,

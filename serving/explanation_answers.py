@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ionscout.models.conductivity.kinds import ConductivityKind
 from ionscout.serving.explanation_schemas import (
     ExplanationSummary,
     LithiumPathsSummary,
@@ -23,12 +24,13 @@ def explain_prediction(
     predictor: "Predictor",
     material: "Material",
     temperature_K: float,
+    kind: ConductivityKind = "total",
     check_time: Callable[[], None] | None = None,
 ) -> ExplanationSummary:
     """Explain one prediction, about a second; `check_time` raises when it takes too long."""
     from ionscout.models.conductivity.explanation import explain
 
-    found = explain(predictor, material, temperature_K, check_time=check_time or (lambda: None))
+    found = explain(predictor, material, temperature_K, kind, check_time=check_time or (lambda: None))
     return summarise_explanation(found)
 
 

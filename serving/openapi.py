@@ -111,6 +111,7 @@ _BODIES: dict[str, tuple[type, type]] = {
 _EXAMPLES: dict[str, Any] = {
     "/predict": {
         "formula": {"summary": "A composition", "value": {"formula": "Li6PS5Cl"}},
+        "bulk": {"summary": "Inside the grains", "value": {"formula": "Li7La3Zr2O12", "kind": "bulk"}},
         "explained": {"summary": "With the reasons", "value": {"formula": "Li6PS5Cl", "explain": True}},
         "list": {
             "summary": "A list, at 60 °C",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag, model_validator
 
+from ionscout.models.conductivity.kinds import KIND, ConductivityKind
 from ionscout.serving.explanation_schemas import EXPLAIN, ExplanationSummary
 from ionscout.serving.summaries import HULL, HullName, InterphaseSummary, WindowSummary
 
@@ -29,6 +30,7 @@ class CrystalRequest(BaseModel):
         allow_inf_nan=False,
         description=f"Temperature in kelvin, {COLDEST:.0f} to {HOTTEST:.0f}; default {ROOM_TEMPERATURE}.",
     )
+    kind: ConductivityKind = Field("total", description=f"Which conductivity is wanted: {KIND}")
     thermodynamics: bool = Field(
         True, description="Whether to add window, energy above hull and lithium interphase; false saves their time."
     )
@@ -55,7 +57,8 @@ def temperature_sentence(value: float) -> str:
 class Conductivity(BaseModel):
     """Ionic conductivity with its interval."""
 
-    value: float = Field(description="Predicted total ionic conductivity at `temperature_K`, in `unit`.")
+    value: float = Field(description="Predicted ionic conductivity at `temperature_K`, in `unit`.")
+    kind: ConductivityKind = Field("total", description=f"Which conductivity it is: {KIND}")
     unit: Literal["S/cm"] = "S/cm"
     lower: float = Field(description="Lower end of the interval, in `unit`.")
     upper: float = Field(description="Upper end of the interval, in `unit`.")

@@ -184,7 +184,8 @@ class IonScout:
         materials = read_requests(items) if isinstance(request, list) else [read_request(request)]
         choices = [ThermodynamicsChoice(item.thermodynamics, item.hull) for item in items]
         temperatures, explained = [item.temperature_K for item in items], [item.explain for item in items]
-        answers = answer(self.predictor, materials, temperatures, choices, deadline(), explained)
+        kinds = [item.kind for item in items]
+        answers = answer(self.predictor, materials, temperatures, choices, deadline(), explained, kinds)
         self.monitor.predicted(items, answers, time.monotonic() - started)
         return PredictAnswer.model_validate(answers if isinstance(request, list) else answers[0])
 

@@ -23,6 +23,7 @@ class Measurement:
         log10_conductivity: log10(σ / S cm⁻¹) at `temperature_K`; the bound itself when `censored`.
         censored: True when σ is only known to lie below the value.
         kind: total (bulk and grain boundaries), bulk, or unknown.
+        log10_bulk: the same inside the grains, where a total conductivity is reported with it.
         activation_energy_eV: measured activation energy, if reported.
         cell: published conventional cell, also of rows without atomic positions.
         reference: key of the publication where its DOI is not known, such as `laskowski:111`.
@@ -46,6 +47,7 @@ class Measurement:
     cell: ConventionalCell | None = None
     reference: str = ""
     space_group: int | None = None
+    log10_bulk: float | None = None
 
     def material(self) -> Material:
         """The row as a predictor sees it; the cell of a known structure is found, not read, as for a user's file."""

@@ -82,7 +82,8 @@ class Obelix(Source):
     def _measurement(self, row: pd.Series, cifs: Path | None) -> Measurement:
         value, censored = parse_conductivity(str(row[CONDUCTIVITY]))
         family = str(row["Family"]).strip() if pd.notna(row["Family"]) else ""
-        kind: Kind = "total" if _given(row, "IC (Total)") else "bulk" if _given(row, "IC (Bulk)") else "unknown"
+        total, bulk = _given(row, "IC (Total)"), _given(row, "IC (Bulk)")
+        kind: Kind = "total" if total else "bulk" if bulk else "unknown"
         return Measurement(
             id=str(row["ID"]),
             formula=str(row["Reduced Composition"]),
@@ -95,6 +96,7 @@ class Obelix(Source):
             source=self.name,
             kind=kind,
             cell=_cell(row),
+            log10_bulk=parse_conductivity(str(row["IC (Bulk)"]))[0] if total and bulk else None,
         )
 
 

@@ -13,6 +13,7 @@ from ionscout.datasets.sources.base import ROOM_TEMPERATURE
 from ionscout.datasets.sources.reference import Neighbour, reference_list
 from ionscout.datasets.structure import Material
 from ionscout.models.conductivity.crystal_sites import SiteTable, site_table
+from ionscout.models.conductivity.kinds import ConductivityKind
 from ionscout.models.conductivity.lithium_network import USUAL_HOP, LithiumNetwork, lithium_network
 from ionscout.models.conductivity.occlusion import Occluder
 from ionscout.models.conductivity.site_statistics import site_kinds
@@ -29,7 +30,9 @@ Values = Callable[[Sequence[Material]], np.ndarray]  # log10 σ of materials, [n
 class Predictor(Protocol):
     """What an explanation asks of a predictor."""
 
-    def predict(self, materials: Sequence[Material], temperature_K: float) -> Sequence["HasConductivity"]: ...
+    def predict(
+        self, materials: Sequence[Material], temperature_K: float, kind: ConductivityKind
+    ) -> Sequence["HasConductivity"]: ...
 
 
 class HasConductivity(Protocol):
@@ -107,6 +110,7 @@ def explain(
     predictor: Predictor,
     material: Material,
     temperature_K: float = ROOM_TEMPERATURE,
+    kind: ConductivityKind = "total",
     *,
     hop: float = USUAL_HOP,
     neighbours: int = NEIGHBOURS,
@@ -115,6 +119,7 @@ def explain(
     """Explain the prediction for one material; some 20–60 predictions, so about a second.
 
     Args:
+        kind: of the conductivity that is explained.
         hop: longest hop (Å) that counts for the dimension of the lithium paths.
         neighbours: how many measured materials to list.
         check_time: called between predictions; raises when they take too long.
@@ -124,7 +129,8 @@ def explain(
         found: list[float] = []
         for start in range(0, len(materials), BATCH):
             check_time()
-            found += [a.conductivity for a in predictor.predict(materials[start : start + BATCH], temperature_K)]
+            answers = predictor.predict(materials[start : start + BATCH], temperature_K, kind)
+            found += [answer.conductivity for answer in answers]
         return np.log10(found)
 
     occluder = Occluder(material)

@@ -106,13 +106,11 @@ class ConductionProcess:
     noise: float
     energy_noise: float
 
-    def predict(
-        self, features: Features, temperature_K: float = arrhenius.REFERENCE_TEMPERATURE, bulk: bool = False
-    ) -> ProcessOutput:
-        """Posterior of log10 σ at a temperature and of Ea; of the total conductivity, or of the grains' (`bulk`)."""
+    def predict(self, features: Features, temperature_K: float = arrhenius.REFERENCE_TEMPERATURE) -> ProcessOutput:
+        """Posterior of the total log10 σ at a temperature and of Ea."""
         n = len(features)
-        conductivity = self.design(features, np.full(n, temperature_K), np.full(n, bulk), np.zeros(n, dtype=bool))
-        energy = self.design(features, np.full(n, temperature_K), np.full(n, bulk), np.ones(n, dtype=bool))
+        temperatures, no, yes = np.full(n, temperature_K), np.zeros(n, dtype=bool), np.ones(n, dtype=bool)
+        conductivity, energy = (self.design(features, temperatures, no, is_energy) for is_energy in (no, yes))
         beta = arrhenius.inverse_temperature_shift(temperature_K)
         mean = self.location_mean + arrhenius.at_temperature(0.0, self.energy_mean, temperature_K)
         location, variance = self._posterior(conductivity)
@@ -181,7 +179,8 @@ class ConductionProcess:
         return cls(blocks("g"), blocks("r"), weights=weights, root=root, error_weights=errors, **scalars)
 
 
-# Decades by which the conductivity inside grains may exceed the total one; few rows say, so the prior decides much.
+# Decades by which rows that say they are bulk ones may lie above total ones. It keeps them from pulling the total up;
+# it is no answer about bulk conductivity, since those rows are mostly poor conductors (see `kinds.BulkShift`).
 BULK_DEVIATION = 0.5
 _PARTS: Sequence[str] = ("offset", "projection", "centres", "root")
 _SCALARS: Sequence[str] = ("location_mean", "energy_mean", "slope", "noise", "energy_noise")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -21,6 +22,7 @@ from ionscout.models.conductivity.ensemble import ConductivityEnsemble
 from ionscout.models.conductivity.features import Features, features_of
 from ionscout.models.conductivity.gaussian_process import ConductionProcess
 from ionscout.models.conductivity.inputs import graphs_of
+from ionscout.models.conductivity.kinds import BulkShift, ConductivityKind
 from ionscout.models.conductivity.network import NetworkConfig
 from ionscout.models.energy import load_predictor
 
@@ -41,7 +43,7 @@ class ConductivityPrediction:
         in_domain: whether the training data constrains this material; what it is worth is in the model card.
         path: what was known and used: the crystal `structure`, only its `cell`, the cells of its nearest relatives
             (`template`), or its `composition` alone.
-        model, version: what answered.
+        model, version: what answered. kind: the total conductivity, or that inside the grains.
     """
 
     conductivity: float
@@ -56,6 +58,7 @@ class ConductivityPrediction:
     model: str
     version: str
     warnings: tuple[str, ...] = ()
+    kind: ConductivityKind = "total"
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ class RawPrediction:
     """Both models on n materials, before they are joined.
 
     Attributes:
-        graph [n]: log10 σ at 298.15 K of the graph ensemble. process [n]: of the Gaussian process, at the temperature.
-        room [n]: of the Gaussian process at 298.15 K.
+        graph [n]: log10 σ at 298.15 K of the graph ensemble.
+        process [n]: of the Gaussian process, at the temperature. room [n]: of the Gaussian process at 298.15 K.
         error [n]: typical error learned from left-out publications, decades. variance [n]: posterior, at 298.15 K.
         drift [n]: variance that another temperature adds. energy, energy_deviation [n]: Ea and what it may be off, eV.
         novelty [n]: share of the prior variance that the training data leaves, 0 to 1.
@@ -122,36 +125,40 @@ class ConductivityPredictor:
         self,
         materials: Sequence[Material],
         temperature_K: float = arrhenius.REFERENCE_TEMPERATURE,
-        kind: Literal["total", "bulk"] = "total",
+        kind: ConductivityKind = "total",
         calibration: dict[str, Calibration] | None = None,
     ) -> list[ConductivityPrediction]:
         """Predict the conductivity of every material at one temperature (K).
 
         Args:
-            kind: total conductivity, or that inside the grains; few measurements say which they are, so the second
-                lies above the first by little more than its prior.
+            kind: total conductivity, or that inside the grains: the first and a shift from few samples, which a warning
+                counts and which widens the interval.
             calibration: by path; None takes the predictor's own.
+
+        Raises:
+            BadData: bulk conductivity is asked of a model that has no shift.
         """
         if not materials:
             return []
+        shift = BulkShift.of(self.card) if kind == "bulk" else None
         seen = [readings(material) for material in materials]
         owner = np.repeat(np.arange(len(seen)), [len(options) for options in seen])
         options = [option for group in seen for option in group]
-        raw = self.raw([option.material for option in options], temperature_K, kind == "bulk")
+        raw = self.raw([option.material for option in options], temperature_K)
         chosen = calibration or self.calibration
         return [
-            self._answer(raw, np.flatnonzero(owner == i), group, material, temperature_K, chosen)
+            self._answer(raw, np.flatnonzero(owner == i), group, material, temperature_K, shift, chosen)
             for i, (group, material) in enumerate(zip(seen, materials, strict=True))
         ]
 
     def raw(
-        self, materials: Sequence[Material], temperature_K: float = arrhenius.REFERENCE_TEMPERATURE, bulk: bool = False
+        self, materials: Sequence[Material], temperature_K: float = arrhenius.REFERENCE_TEMPERATURE
     ) -> RawPrediction:
         """Both models on materials as they are (no completion), not joined."""
         graphs = graphs_of(materials, self.ensemble.config.cutoff)
         features = features_of(materials, graphs)
         location = self.ensemble.predict(graphs).location
-        return raw_prediction(location, self.processes, materials, features, temperature_K, bulk)
+        return raw_prediction(location, self.processes, materials, features, temperature_K)
 
     def _answer(
         self,
@@ -160,6 +167,7 @@ class ConductivityPredictor:
         options: Sequence[Reading],
         material: Material,
         temperature_K: float,
+        shift: BulkShift | None,
         calibrations: dict[str, Calibration],
     ) -> ConductivityPrediction:
         path = path_of(material, options)
@@ -172,6 +180,9 @@ class ConductivityPredictor:
         notes = [*material.warnings, *_path_notes(path, options)]
         if abs(temperature_K - arrhenius.REFERENCE_TEMPERATURE) > FAR:
             notes.append(FAR_NOTE)
+        if shift is not None:
+            location, half = location + shift.decades, math.hypot(half, shift.half_width(calibration.coverage))
+            notes.append(shift.note())
         if not in_domain:
             notes.append("Few materials like it are in the training data: the interval may be too narrow.")
         return ConductivityPrediction(
@@ -187,6 +198,7 @@ class ConductivityPredictor:
             model=NAME,
             version=self.version,
             warnings=tuple(notes),
+            kind="total" if shift is None else "bulk",
         )
 
     @classmethod
@@ -246,7 +258,6 @@ def raw_prediction(
     materials: Sequence[Material],
     features: Features,
     temperature_K: float = arrhenius.REFERENCE_TEMPERATURE,
-    bulk: bool = False,
 ) -> RawPrediction:
     """What the processes say of materials, each by the process of its view, beside the graph ensemble's answers [n]."""
     views = np.array([view_of(material) for material in materials])
@@ -255,8 +266,8 @@ def raw_prediction(
     for view in np.unique(views):
         rows = np.flatnonzero(views == view)
         process, known = processes[view], features.rows(rows)
-        room = process.predict(known, bulk=bulk)
-        there = process.predict(known, temperature_K, bulk)
+        room = process.predict(known)
+        there = process.predict(known, temperature_K)
         columns["process"][rows], columns["room"][rows] = there.location, room.location
         columns["error"][rows], columns["variance"][rows] = process.expected_error(known), room.variance
         columns["drift"][rows] = np.maximum(0.0, there.variance - room.variance)

@@ -24,7 +24,7 @@ def draw(material: "Material", prediction: "Prediction", plot: Path | None, arrh
         from ionscout.serving.arrhenius_figure import arrhenius_figure, measured_points, predicted_line
 
         marked = prediction.conductivity.temperature_K
-        line = predicted_line(load_predictor(), material, [marked])
+        line = predicted_line(load_predictor(), material, [marked], prediction.conductivity.kind)
         arrhenius_figure(line, measured_points(material), arrhenius, marked_K=marked)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ionscout.datasets.errors import BadFormula, IonscoutError, TextTooLarge, UnreadableStructure
+from ionscout.models.conductivity.kinds import KIND, ConductivityKind
 
 if TYPE_CHECKING:
     from ionscout.datasets.structure import Format, Material
@@ -41,6 +42,7 @@ def predict(
     ] = None,
     formula: Annotated[list[str] | None, typer.Option("--formula", "-f", help="A formula; may be repeated.")] = None,
     temperature: Annotated[float, typer.Option("--temperature", "-T", help="Temperature in kelvin.")] = 298.15,
+    kind: Annotated[ConductivityKind, typer.Option(help=f"Conductivity: {KIND}")] = "total",
     thermodynamics: Annotated[
         bool, typer.Option(help="Add window, energy above hull and interphase with lithium.")
     ] = True,
@@ -86,7 +88,7 @@ def predict(
             failed = True
             reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
             print_error(f"{source.name}: {reason}")
-    answers = list(_answers(good, Asked(temperature, choice, explain), quiet=as_json)) if good else []
+    answers = list(_answers(good, Asked(temperature, kind, choice, explain), quiet=as_json)) if good else []
     if good:
         draw(good[0][1], answers[0][1], plot, arrhenius)
     alone = len(arguments) + len(named) == 1 and not any(Path(text).is_dir() for text in arguments)
@@ -177,6 +179,7 @@ class Asked:
     """What is wanted of every material."""
 
     temperature_K: float
+    kind: ConductivityKind
     thermodynamics: "ThermodynamicsChoice"
     explain: bool
 
@@ -200,6 +203,7 @@ def _answers(materials: list[tuple[str, "Material"]], asked: Asked, quiet: bool)
             [asked.temperature_K] * n,
             [asked.thermodynamics] * n,
             explained=[asked.explain] * n,
+            kinds=[asked.kind] * n,
         )
         yield from zip((name for name, _ in batch), found, strict=True)
 
@@ -221,7 +225,8 @@ def _print_table(answers: list[tuple[str, "Prediction"]]) -> None:
     from rich.table import Table
 
     first = answers[0][1].conductivity
-    table = Table(title=f"Ionic conductivity at {first.temperature_K:g} K, S/cm ({first.model} {first.version})")
+    what = f"{first.kind.capitalize()} ionic conductivity at {first.temperature_K:g} K, S/cm"
+    table = Table(title=f"{what} ({first.model} {first.version})")
     for heading in ("input", "formula"):
         table.add_column(heading, overflow="fold")
     headings = ["predicted", f"{first.coverage:.0%} interval", "Ea/eV", "in domain", "read from"]

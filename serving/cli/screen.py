@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ionscout.models.conductivity.kinds import KIND, ConductivityKind
 from ionscout.serving.cli.inputs import Json, progress_bar
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def screen(
     ] = None,
     predictions: Annotated[str, typer.Option(help="Some of these, separated by commas.")] = ALL,
     temperature: Annotated[float, typer.Option("--temperature", "-T", help="Temperature in kelvin.")] = 298.15,
+    kind: Annotated[ConductivityKind, typer.Option(help=f"Conductivity: {KIND}")] = "total",
     hull: Annotated[str | None, typer.Option(help="Hull: mp-2019, learned or mp-api.")] = None,
     shard_rows: Annotated[
         int | None, typer.Option(help="Rows per shard, the unit of work and of what a kill loses; default: by input.")
@@ -62,7 +64,7 @@ def screen(
             summary = run(
                 source,
                 output,
-                ScreenOptions(wanted, temperature, hull, shard_rows),
+                ScreenOptions(wanted, temperature, hull, shard_rows, kind),
                 engine="ray" if engine == "ray" else "local",
                 workers=workers or cores(),
                 address=ray_address,

@@ -130,9 +130,12 @@ def matched(predictions: Iterable[LoggedPrediction], observations: Sequence[Obse
     """Pairs of every observation with the last prediction of its composition and temperature, in their order.
 
     Polymorphs of one composition cannot be told apart by a formula: pairs made elsewhere, by crystal, are better.
+    Predicted bulk conductivities are passed over: observations are mostly total ones.
     """
     latest: dict[bytes, list[LoggedPrediction]] = {}
     for prediction in predictions:
+        if prediction.kind != "total":
+            continue
         try:
             key = _key(parse_formula(prediction.formula))
         except IonscoutError:

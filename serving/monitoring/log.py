@@ -71,6 +71,7 @@ class LoggedPrediction(BaseModel):
     source_format: str
     path: str
     temperature_K: float
+    kind: str = "total"
     log10_conductivity: float
     log10_lower: float
     log10_upper: float
@@ -94,6 +95,7 @@ def logged(
         source_format=prediction.source_format,
         path=found.path,
         temperature_K=found.temperature_K,
+        kind=found.kind,
         log10_conductivity=round(math.log10(found.value), 4),
         log10_lower=round(math.log10(found.lower), 4),
         log10_upper=round(math.log10(found.upper), 4),

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ionscout.datasets.errors import IonscoutError, OutOfRange, UnknownName
 from ionscout.datasets.hulls import HULLS
+from ionscout.models.conductivity.kinds import ConductivityKind
 
 PREDICTIONS = ("conductivity", "window", "stability", "interphase")
 THERMODYNAMIC = frozenset(PREDICTIONS) - {"conductivity"}
@@ -32,7 +33,7 @@ class ScreenOptions:
 
     Attributes:
         predictions: some of `PREDICTIONS`.
-        temperature_K: of the conductivity.
+        temperature_K, kind: of the conductivity.
         hull: name of the hull for window, stability and interphase; None: the default one.
         shard_rows: rows of one shard at most; None: from the number of rows.
 
@@ -44,6 +45,7 @@ class ScreenOptions:
     temperature_K: float = ROOM_TEMPERATURE
     hull: str | None = None
     shard_rows: int | None = None
+    kind: ConductivityKind = "total"
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.predictions if name not in PREDICTIONS]

@@ -27,6 +27,7 @@ class Record:
         row, id: position in the input from 0, and the input's name of it.
         formula: the composition as it was understood.
         conductivity_S_cm, …: with its interval of `coverage`; `path` says what it rests on, as in `/predict`.
+        conductivity_kind: total or bulk.
         reduction_limit_V, oxidation_limit_V: thermodynamic window, V vs Li/Li⁺; practical ones likewise.
         energy_above_hull_eV_atom: None when the hull has no such composition.
         decomposition_products: what it decomposes into without exchange of lithium, with amounts.
@@ -42,6 +43,7 @@ class Record:
     conductivity_lower_S_cm: float | None = None
     conductivity_upper_S_cm: float | None = None
     coverage: float | None = None
+    conductivity_kind: str | None = None
     temperature_K: float | None = None
     in_domain: bool | None = None
     path: str | None = None
@@ -79,6 +81,7 @@ _OF = {
         "conductivity_lower_S_cm",
         "conductivity_upper_S_cm",
         "coverage",
+        "conductivity_kind",
         "temperature_K",
         "in_domain",
         "path",

@@ -108,6 +108,7 @@ def _manifest(found: Survey, options: ScreenOptions, identity: Identity, kind: s
         shard_rows=options.shard_size(found.rows),
         predictions=options.predictions,
         temperature_K=options.temperature_K,
+        conductivity_kind=options.kind,
         model=identity.model,
         hull=identity.hull,
         columns=columns(options),

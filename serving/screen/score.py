@@ -133,8 +133,10 @@ class Scorer:
 
     def _predict(self, materials: list[Material]) -> list[Prediction]:
         assert self._predictor is not None
-        n = len(materials)
-        return answer(self._predictor, materials, [self.options.temperature_K] * n, [NO_THERMODYNAMICS] * n)
+        n, asked = len(materials), self.options
+        return answer(
+            self._predictor, materials, [asked.temperature_K] * n, [NO_THERMODYNAMICS] * n, kinds=[asked.kind] * n
+        )
 
     def _thermodynamics(self, materials: Sequence[Material]) -> dict[str, Thermodynamics]:
         """By formula. Compositions of one chemical system follow each other, so that each system is set up once."""
@@ -200,6 +202,7 @@ def with_conductivity(record: Record, prediction: Prediction) -> Record:
         conductivity_lower_S_cm=significant(sigma.lower),
         conductivity_upper_S_cm=significant(sigma.upper),
         coverage=sigma.coverage,
+        conductivity_kind=sigma.kind,
         temperature_K=sigma.temperature_K,
         in_domain=sigma.in_domain,
         path=sigma.path,

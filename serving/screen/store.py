@@ -37,6 +37,7 @@ class Manifest(BaseModel):
     shard_rows: int
     predictions: tuple[str, ...]
     temperature_K: float
+    conductivity_kind: str = "total"
     model: str
     hull: str
     columns: tuple[str, ...]
@@ -67,6 +68,7 @@ _WORDS = {
     "rows": "number of rows",
     "shard_rows": "rows per shard",
     "temperature_K": "temperature",
+    "conductivity_kind": "kind of conductivity",
     "output_format": "format",
 }
 

@@ -47,6 +47,16 @@ def test_obelix_keeps_bounds_structures_and_cells(folder):
     assert second.material().cell.space_group == 225
 
 
+def test_obelix_gives_bulk_beside_total_where_both_are_reported(folder):
+    rows = table().assign(**{"IC (Total)": [None, 1.6e-4, None], "IC (Bulk)": [None, 1.6e-3, 1.9e-3]})
+    rows.to_csv(folder / "train.csv", index=False)
+    unknown, both, bulk = Obelix(folder, "train").load()
+    assert (unknown.kind, both.kind, bulk.kind) == ("unknown", "total", "bulk")
+    assert both.log10_bulk == pytest.approx(both.log10_conductivity + 1)
+    assert unknown.log10_bulk is None
+    assert bulk.log10_bulk is None  # the label itself
+
+
 def test_the_layout_of_the_published_package_is_read_too(tmp_path):
     table().to_csv(tmp_path / "all.csv", index=False)
     table().iloc[[2]].to_csv(tmp_path / "test.csv", index=False)

@@ -16,6 +16,7 @@ from ionscout.datasets.structure import Material, material_from_structure, parse
 from ionscout.models import arrhenius
 from ionscout.models.conductivity.ensemble import ConductivityEnsemble
 from ionscout.models.conductivity.inputs import batch_of, graphs_of
+from ionscout.models.conductivity.kinds import BulkShift
 from ionscout.models.conductivity.network import ConductivityNetwork, NetworkConfig
 from ionscout.models.conductivity.predictor import ConductivityPredictor
 
@@ -120,10 +121,27 @@ def test_a_formula_is_answered_and_says_that_it_is_one(shipped):
     assert any("composition alone" in note for note in alone.warnings)
 
 
-def test_inside_the_grains_conduction_is_not_worse(shipped):
+def test_bulk_conductivity_is_the_total_one_shifted_with_a_wider_interval_and_says_on_what_it_rests(shipped):
     material = parse_material(demo_crystals()[0].cif)
-    total, bulk = (shipped.predict([material], kind=kind)[0].conductivity for kind in ("total", "bulk"))
-    assert bulk >= total
+    total, bulk = (shipped.predict([material], 330.0, kind)[0] for kind in ("total", "bulk"))
+    shift = BulkShift.of(shipped.card)
+    assert (total.kind, bulk.kind) == ("total", "bulk")
+    assert shift.decades > 0  # grain boundaries only ever resist
+    assert np.log10(bulk.conductivity / total.conductivity) == pytest.approx(shift.decades)
+    half = [np.log10(answer.upper / answer.lower) / 2 for answer in (total, bulk)]
+    assert half[1] == pytest.approx(np.hypot(half[0], shift.half_width(0.9)))
+    assert bulk.activation_energy == total.activation_energy
+    (note,) = set(bulk.warnings) - set(total.warnings)
+    assert f"{shift.samples} training samples of {shift.publications} publications" in note
+
+
+def test_a_model_that_saw_no_sample_measured_both_ways_does_not_guess(shipped):
+    ignorant = ConductivityPredictor(
+        shipped.ensemble, shipped.processes, shipped.calibration, shipped.card | {"bulk_shift": None}
+    )
+    assert ignorant.predict([parse_material("Li2O")])[0].kind == "total"
+    with pytest.raises(BadData, match="ask for the total one"):
+        ignorant.predict([parse_material("Li2O")], kind="bulk")
 
 
 def test_an_alien_is_flagged(shipped):

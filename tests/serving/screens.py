@@ -59,7 +59,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     scorers: dict[tuple, Scorer] = {}
 
     def engine(name: str, options: ScreenOptions, workers: int, address: str | None) -> InProcess:
-        key = options.predictions, options.temperature_K, options.hull
+        key = options.predictions, options.temperature_K, options.kind, options.hull
         if key not in scorers:
             scorers[key] = Scorer(options)
         scorers[key].options = options

@@ -77,6 +77,8 @@ def test_service_answers_with_the_named_problem(bad, http):
         {"formula": "Li2O", "temperature_K": 25},
         {"formula": "Li2O", "temperature_K": -5},
         {"formula": "Li2O", "temperature_K": 1e9},
+        {"formula": "Li2O", "kind": "grain boundary"},
+        {"formula": "Li2O", "kind": None},
         7,
         "Li2O",
         None,

@@ -99,7 +99,19 @@ def test_json_equals_what_the_service_answers(crystal, client, monkeypatch, caps
     assert answer["conductivity"]["value"] == pytest.approx(over_http["conductivity"]["value"], rel=1e-5)
 
 
-@pytest.mark.parametrize("arguments", [["predict", "--bad"], ["nonsense"], ["predict", "Li2O", "-T", "warm"]])
+def test_bulk_conductivity_can_be_asked_for(monkeypatch, capsys):
+    asked = ["predict", "Li6PS5Cl", "--no-thermodynamics", "--kind", "bulk"]
+    out, err = run(monkeypatch, capsys, *asked)
+    assert "Bulk ionic conductivity" in out
+    assert "measured both ways" in " ".join(err)
+    answer = json.loads(run(monkeypatch, capsys, *asked, "--json")[0])
+    assert answer["conductivity"]["kind"] == "bulk"
+
+
+WRONG = [["predict", "--bad"], ["nonsense"], ["predict", "Li2O", "-T", "warm"], ["predict", "Li2O", "--kind", "grain"]]
+
+
+@pytest.mark.parametrize("arguments", WRONG)
 def test_wrong_usage_exits_2(arguments, monkeypatch, capsys):
     code, out, _ = run_cli(monkeypatch, capsys, *arguments)
     assert code == 2

@@ -42,6 +42,11 @@ def test_the_service_explains_when_it_is_asked(client):
     assert len(why.text) == 4
 
 
+def test_the_explanation_is_of_the_conductivity_that_was_asked_for(client):
+    bulk = client.predict(formula="Li6PS5Cl", kind="bulk", explain=True, thermodynamics=False)
+    assert bulk.explanation.prediction == pytest.approx(math.log10(bulk.conductivity.value), abs=1e-6)
+
+
 def test_the_service_does_not_explain_unasked(client):
     assert client.predict(formula="Li6PS5Cl").explanation is None
     asked, unasked = client.predict_many(

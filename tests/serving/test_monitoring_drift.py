@@ -115,7 +115,10 @@ def test_a_bound_is_broken_only_by_an_interval_above_it():
 
 def test_observations_meet_the_last_prediction_of_their_composition(tmp_path):
     log = PredictionLog(tmp_path)
-    log.write([REQUEST] * 3, [prediction("Li6PS5Cl", 1e-9), prediction("LiCl"), prediction("Li6PS5Cl", 1e-3)], 1.0)
+    bulk = prediction("Li6PS5Cl", 1e-1)
+    bulk.conductivity.kind = "bulk"
+    said = [prediction("Li6PS5Cl", 1e-9), prediction("LiCl"), prediction("Li6PS5Cl", 1e-3), bulk]
+    log.write([REQUEST] * 4, said, 1.0)
     seen = [
         Observation(parse_formula("Li12P2S10Cl2"), -2.5),  # the same composition, written otherwise
         Observation(parse_formula("Li6PS5Cl"), -2.5, temperature_K=400.0),  # another temperature

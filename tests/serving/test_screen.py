@@ -200,6 +200,15 @@ def test_only_what_is_wanted_is_written(here, tmp_path):
     assert not {"hull", "reduction_limit_V", "interphase_class"} & set(row)
 
 
+def test_bulk_conductivities_can_be_screened_for(here, tmp_path):
+    source = write_lines(tmp_path / "in.jsonl", ["Li6PS5Cl"])
+    for kind in ("total", "bulk"):
+        screen(source, tmp_path / f"{kind}.jsonl", ScreenOptions(("conductivity",), kind=kind))
+    (total,), (bulk,) = (read_lines(tmp_path / f"{kind}.jsonl") for kind in ("total", "bulk"))
+    assert (total["conductivity_kind"], bulk["conductivity_kind"]) == ("total", "bulk")
+    assert bulk["conductivity_S_cm"] > total["conductivity_S_cm"]
+
+
 def test_an_element_that_no_model_knows_is_a_bad_row(scorer):
     (row,) = scorer.records([Row(0, "x", "Li3NeCl6", "formula")])
     assert isinstance(row, BadRow)

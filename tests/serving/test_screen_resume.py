@@ -110,6 +110,7 @@ def test_a_damaged_shard_is_scored_again(here, source, tmp_path, monkeypatch):
     ("change", "word"),
     [
         ({"temperature_K": 400.0}, "temperature"),
+        ({"kind": "bulk"}, "kind of conductivity"),
         ({"shard_rows": 4}, "rows per shard"),
         ({"predictions": ("stability", "window")}, "predictions"),
     ],

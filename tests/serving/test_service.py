@@ -63,6 +63,16 @@ def test_a_list_is_answered_in_order_and_like_its_items(client):
         assert one.conductivity.temperature_K == other.conductivity.temperature_K
 
 
+def test_bulk_conductivity_is_answered_when_it_is_asked_for_and_said_to_be_one(client):
+    items = [{"formula": "Li6PS5Cl"}, {"formula": "Li6PS5Cl", "kind": "bulk"}, {"formula": "Li2O", "kind": "total"}]
+    total, bulk, other = client.predict_many(items)
+    assert [p.conductivity.kind for p in (total, bulk, other)] == ["total", "bulk", "total"]
+    assert bulk.conductivity.value > total.conductivity.value
+    assert any("measured both ways" in warning for warning in bulk.warnings)
+    assert not any("measured both ways" in warning for warning in total.warnings)
+    assert client.predict(formula="Li6PS5Cl", kind="bulk", thermodynamics=False).conductivity.kind == "bulk"
+
+
 def test_an_empty_list_has_an_empty_answer(client):
     assert client.predict_many([]) == []
 
@@ -109,6 +119,8 @@ def test_docs_describe_routes_units_and_problems(server):
     assert {"/predict", "/models", "/livez", "/readyz", "/metrics"} <= set(page["paths"])
     schemas = page["components"]["schemas"]
     assert "kelvin" in schemas["CrystalRequest"]["properties"]["temperature_K"]["description"]
+    assert schemas["CrystalRequest"]["properties"]["kind"]["enum"] == ["total", "bulk"]
+    assert schemas["Conductivity"]["properties"]["kind"]["enum"] == ["total", "bulk"]
     assert {"type", "title", "status", "detail"} <= set(schemas["Problem"]["properties"])
     responses = page["paths"]["/predict"]["post"]["responses"]
     assert "application/problem+json" in responses["400"]["content"]
