@@ -22,9 +22,10 @@ from ionscout.training.crossval import (
     calibrate,
     cross_validate,
     energy_error,
-    fit_ensemble,
     nested,
 )
+from ionscout.training.engines import Engine, open_engine
+from ionscout.training.ensembles import start_ensemble
 from ionscout.training.evaluate import score
 from ionscout.training.examples import Examples, make_examples
 from ionscout.training.gaussian_process import fit_processes
@@ -32,7 +33,7 @@ from ionscout.training.labels import labels_of
 from ionscout.training.leaks import independent
 from ionscout.training.measurements import joined_table
 from ionscout.training.overrides import flat
-from ionscout.training.promotion import predictions
+from ionscout.training.promotion import predictions, shipped
 
 MAIN = "obelix"  # the source that is cross-validated where it is present
 EXPERIMENT = "conductivity"
@@ -76,12 +77,17 @@ def train(
     output: Path | None = None,
     on_start: Callable[[int], None] = lambda fits: None,
     on_fit: Callable[[], None] = lambda: None,
+    engine: Engine | None = None,
 ) -> ConductivityPredictor:
     """Make a predictor, log it to MLflow and register it; write it to `output` as well if given.
 
     Args:
         on_start: told how many networks will be fitted; on_fit: called after each.
+        engine: where the networks are fitted, all side by side; None: in `config.workers` processes.
     """
+    if engine is None:
+        with open_engine("local", config.workers) as local:
+            return train(data, config, output, on_start, on_fit, local)
     main = make_examples(data.main, config.network.cutoff)
     extra = make_examples(data.extra, config.network.cutoff) if data.extra else None
     on_start(config.members * (config.folds + 1))
@@ -90,11 +96,12 @@ def train(
         tracking.log_measurements(data.main, "main", f"grouped-{config.folds}-fold-seed-{config.seed}")
         if data.extra:
             tracking.log_measurements(data.extra, "extra", "training only, overlap with held-out rows left out")
-        whole, bare = cross_validate(main, config, extra_rows(extra), on_fit)
-        _log_folds(whole, config)
         everything = main.joined(extra)
+        final = start_ensemble(everything.labelled(), config, config.seed, engine, on_fit)
+        whole, bare = cross_validate(main, config, extra_rows(extra), on_fit, engine)
+        _log_folds(whole, config)
         energy = energy_scores(whole, data.main)
-        ensemble, _ = fit_ensemble(everything.labelled(), config, config.seed, on_fit)
+        ensemble, _ = final.result()
         predictor = ConductivityPredictor(
             ensemble,
             fit_processes(everything, config.process, config.seed),
@@ -224,7 +231,9 @@ def _log_folds(oof: OutOfFold, config: ConductivityConfig) -> None:
 def _record(predictor: ConductivityPredictor, oof: OutOfFold, data: TrainingData, output: Path | None) -> None:
     honest = nested(oof)
     judged = predictions.table(data.main, oof.fold, honest.location, honest.half_width, data.extra)
-    mlflow.log_text(judged.text(), predictions.ARTIFACT)  # what a later model is compared with
+    table = judged.text()
+    mlflow.log_text(table, predictions.ARTIFACT)  # what a later model is compared with
+    predictor.card[shipped.DIGEST] = shipped.table_digest(table)
     for name, figure in (
         ("parity.png", figures.parity_plot(oof, honest)),
         ("calibration.png", figures.calibration_plot(oof, honest)),
@@ -242,3 +251,4 @@ def _record(predictor: ConductivityPredictor, oof: OutOfFold, data: TrainingData
         registry.register(Path(folder), predictor.card)
     if output is not None:
         predictor.save(output)
+        (output / shipped.TABLE).write_text(table, encoding="utf-8")

@@ -1,25 +1,22 @@
 """Grouped cross-validation of the whole predictor, and the calibration that its out-of-fold errors give."""
 
-import pickle
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 
 import numpy as np
-import torch
 
-from ionscout.datasets.structure import Material
-from ionscout.models.conductivity.completion import Reading, readings
 from ionscout.models.conductivity.ensemble import ConductivityEnsemble
 from ionscout.models.conductivity.gaussian_process import ConductionProcess
-from ionscout.models.conductivity.predictor import Calibration, RawPrediction, join, mixture, path_of, raw_prediction
+from ionscout.models.conductivity.predictor import Calibration, RawPrediction, join, mixture, raw_prediction
 from ionscout.models.uncertainty import COVERAGE, conformal_factor, nonconformity
 from ionscout.training.config import ENERGY_RANGE, ConductivityConfig
-from ionscout.training.examples import Examples, formula_only, seen_as
-from ionscout.training.fit import FittedNetwork, fit_network
+from ionscout.training.engines import Engine, open_engine
+from ionscout.training.ensembles import start_ensemble
+from ionscout.training.examples import Examples, formula_only
+from ionscout.training.fit import FittedNetwork
 from ionscout.training.folds import grouped_folds
 from ionscout.training.gaussian_process import fit_processes
+from ionscout.training.readings import ReadRows
 
 DOMAIN_QUANTILE = 0.95  # one in twenty held-out rows counts as unlike the rest; more would cry wolf
 
@@ -73,26 +70,35 @@ def cross_validate(
     config: ConductivityConfig,
     extra: Callable[[Examples], Examples | None] = lambda held_out: None,
     on_fit: Callable[[], None] = lambda: None,
+    engine: Engine | None = None,
 ) -> tuple[OutOfFold, OutOfFold]:
     """Predict every row out of fold: as it is, and again as a bare formula.
 
     Args:
         extra: training rows to add to a fold, given what the fold holds out (so that overlap can be left out).
         on_fit: called after each fitted network.
+        engine: where the networks are fitted, of all folds side by side; None: in `config.workers` processes.
     """
+    if engine is None:
+        with open_engine("local", config.workers) as local:
+            return cross_validate(examples, config, extra, on_fit, local)
     cutoff = config.network.cutoff
     as_given, bare = examples.materials, formula_only(examples.materials)
-    tested = [_Read.of(examples, materials, cutoff) for materials in (as_given, bare)]
+    tested = [ReadRows.of(examples, materials, cutoff) for materials in (as_given, bare)]
     pieces: list[list[tuple[np.ndarray, RawPrediction]]] = [[], []]
     fold, histories = np.zeros(len(examples), dtype=int), []
+    started = []
     for number, (train_rows, test_rows) in enumerate(grouped_folds(examples.groups, config.folds, config.seed)):
         fold[test_rows] = number
         training = examples.rows(train_rows).joined(extra(examples.rows(test_rows)))
-        ensemble, fits = fit_ensemble(training.labelled(), config, config.seed + 1000 * (number + 1), on_fit)
+        seed = config.seed + 1000 * (number + 1)
+        started.append((test_rows, training, start_ensemble(training.labelled(), config, seed, engine, on_fit)))
+    for test_rows, training, networks in started:
         processes = fit_processes(training, config.process, config.seed)
+        ensemble, fits = networks.result()
         histories.append(fits)
         for found, read in zip(pieces, tested, strict=True):
-            where = np.flatnonzero(np.isin(read.owner, test_rows))
+            where = read.of_rows(test_rows)
             found.append((where, _predict(read.options.rows(where), ensemble, processes)))
     return tuple(  # type: ignore[return-value]
         OutOfFold(
@@ -108,62 +114,6 @@ def cross_validate(
         )
         for found, read in zip(pieces, tested, strict=True)
     )
-
-
-@dataclass(frozen=True)
-class _Read:
-    """Every reading of every row: `options` [k] as examples, the row and weight of each, and the path of each row."""
-
-    options: Examples
-    owner: np.ndarray
-    weight: np.ndarray
-    path: np.ndarray
-
-    @classmethod
-    def of(cls, rows: Examples, materials: Sequence[Material], cutoff: float) -> "_Read":
-        """The rows with what is known of each material; `rows` themselves where every row is read as it is."""
-        seen: list[list[Reading]] = [readings(material) for material in materials]
-        owner = np.repeat(np.arange(len(seen)), [len(options) for options in seen])
-        path = np.array([path_of(m, options) for m, options in zip(materials, seen, strict=True)])
-        weight = np.array([option.weight for options in seen for option in options])
-        read_as = [option.material for options in seen for option in options]
-        as_they_are = len(read_as) == len(rows) and all(a is b for a, b in zip(read_as, rows.materials, strict=True))
-        options = rows if as_they_are else seen_as(rows.rows(owner), read_as, cutoff)
-        return cls(options, owner, weight, path)
-
-
-def fit_ensemble(
-    training: Examples, config: ConductivityConfig, seed: int, on_fit: Callable[[], None] = lambda: None
-) -> tuple[ConductivityEnsemble, list[FittedNetwork]]:
-    """Fit `config.members` networks, side by side in processes of one thread each (or one by one on a GPU)."""
-    seeds = [seed + member for member in range(config.members)]
-    fits = []
-    for fitted in _fits(training, config, seeds):
-        fits.append(fitted)
-        on_fit()
-    ensemble = ConductivityEnsemble(config.network, config.members)
-    for network, fitted in zip(ensemble.members, fits, strict=True):
-        network.load_state_dict(fitted.state)
-    return ensemble.eval(), fits
-
-
-def _fits(training: Examples, config: ConductivityConfig, seeds: Sequence[int]) -> Iterator[FittedNetwork]:
-    if torch.cuda.is_available() or config.workers == 1:
-        yield from (fit_network(training, config, seed) for seed in seeds)
-        return
-    # As bytes: torch would hand every tensor over through a file descriptor of its own and run out of them.
-    payload = pickle.dumps((training, config))
-    with ProcessPoolExecutor(config.workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        yield from map(pickle.loads, pool.map(_fit_payload, [payload] * len(seeds), seeds))
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)  # the processes share the cores; this also makes sums reproducible
-
-
-def _fit_payload(payload: bytes, seed: int) -> bytes:
-    training, config = pickle.loads(payload)
-    return pickle.dumps(fit_network(training, config, seed))
 
 
 def _predict(rows: Examples, ensemble: ConductivityEnsemble, processes: dict[str, ConductionProcess]) -> RawPrediction:

@@ -14,6 +14,7 @@ import typer
 from ionscout.datasets.errors import UnknownName
 from ionscout.serving.cli import benchmarks as thermodynamic
 from ionscout.serving.cli import dopants, latency, screen
+from ionscout.serving.cli.engines import EngineOption, RayAddress, Workers, check_engine, engine_of
 from ionscout.serving.cli.inputs import progress_bar
 
 Data = Annotated[
@@ -52,6 +53,9 @@ def train(
     changes: Changes = None,
     output: Annotated[Path | None, typer.Option("--out", help="Also write weights and card to this folder.")] = None,
     minutes: Annotated[float | None, typer.Option(help="energy: stop each fit after so long.")] = None,
+    engine: EngineOption = "local",
+    address: RayAddress = None,
+    workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Train a model and record it in MLflow.
@@ -60,6 +64,7 @@ def train(
     as `champion`, later ones as `challenger`. energy: held-out fit and shipped fit on the Materials Project snapshot of
     IONSCOUT_DATA_DIR; writes the weights and the learned hull into the installed package.
     """
+    check_engine(engine, address)
     if model == "energy":
         _train_energy(config, changes, minutes, as_json)
         return
@@ -72,8 +77,12 @@ def train(
     from ionscout.training.config import ConductivityConfig, read_config
 
     settings = read_config(ConductivityConfig, config, "conductivity", changes or ())
-    with progress("Fitting networks", quiet=as_json) as (start, advance):
-        predictor = fit(training_data(data), settings, output, start, advance)
+    rows = training_data(data)
+    with (
+        engine_of(engine, address, workers or settings.workers) as running,
+        progress("Fitting networks", quiet=as_json) as (start, advance),
+    ):
+        predictor = fit(rows, settings, output, start, advance, running)
     if as_json:
         typer.echo(json.dumps(predictor.card, indent=2))
         return

@@ -1,0 +1,110 @@
+"""The Ray engine: the same fits as tasks, on a cluster started here or on one at an address.
+
+Nodes need ionscout as it is here and nothing else: data goes out with the tasks, results come back to this process,
+which alone reads and writes files. A node with another version of ionscout or PyTorch is refused: it would give other
+numbers.
+"""
+
+import logging
+import os
+import pickle
+from collections.abc import Callable
+from concurrent.futures import Future
+from importlib import metadata
+from typing import Any
+
+from ionscout.datasets.errors import BadData, DataUnavailable, IonscoutError
+from ionscout.training.engines import FitStopped, Result, call, unpacked
+
+OBJECT_STORE = 256_000_000  # bytes, of a cluster started here; the prepared rows are 20 MB, a fitted network 1 MB
+VERSIONS = ("ionscout", "torch", "numpy")
+
+
+class RayEngine:
+    """Runs functions in tasks of one core each, `workers` of them at most.
+
+    Args:
+        address: of a cluster, as `ray.init` takes it; None starts one here and stops it afterwards.
+
+    Raises:
+        DataUnavailable: Ray is not installed, or no cluster answers at the address.
+    """
+
+    def __init__(self, workers: int, address: str | None = None) -> None:
+        self.ray = _ray()
+        self.workers = workers
+        here: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": OBJECT_STORE}
+        self._started = not self.ray.is_initialized()
+        if self._started:
+            try:
+                self.ray.init(
+                    address=address or "local",
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    **({} if address else here),
+                )
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                raise DataUnavailable(f"No Ray cluster answers at {address or 'this machine'} ({error}).") from None
+        # max_retries: of lost nodes; a function that raises is not tried again
+        self._call = self.ray.remote(num_cpus=1, max_retries=3)(_call)
+        self._versions = versions()
+
+    def __enter__(self) -> "RayEngine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._started:
+            self.ray.shutdown()
+
+    def share(self, value: Any) -> Any:
+        return self.ray.put(pickle.dumps(value))
+
+    def submit(self, function: Callable[..., Result], shared: Any, *arguments: Any) -> "Future[Result]":
+        return unpacked(self._call.remote(self._versions, function, shared, *arguments).future(), cause)
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the bits of a fit."""
+    return {name: metadata.version(name) for name in VERSIONS}
+
+
+def require(expected: dict[str, str]) -> None:
+    """Refuse to work where other versions are installed.
+
+    Raises:
+        BadData.
+    """
+    if (here := versions()) != expected:
+        different = ", ".join(f"{name} {here[name]} instead of {expected[name]}" for name in VERSIONS
+                              if here[name] != expected[name])  # fmt: skip
+        raise BadData(f"A Ray node has {different}; install the same on every node.")
+
+
+def cause(error: BaseException) -> BaseException:
+    """What went wrong in a task; Ray hides it under errors of its own."""
+    import ray
+
+    if isinstance(error, ray.exceptions.RayTaskError):
+        return error.cause if isinstance(error.cause, IonscoutError | ArithmeticError | ValueError) else error
+    if isinstance(error, ray.exceptions.RayError):
+        return FitStopped(f"Ray lost a task ({type(error).__name__}); run the same command again.")
+    return error
+
+
+def _call(expected: dict[str, str], function: Callable, shared: bytes, *arguments: Any) -> bytes:
+    import torch
+
+    require(expected)
+    torch.set_num_threads(1)
+    return call(function, shared, *arguments)
+
+
+def _ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its own logs go to files; errors come as exceptions
+    try:
+        import ray
+    except ImportError:
+        raise DataUnavailable("The Ray engine needs Ray; pip install 'ionscout[ray]'.") from None
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    return ray
