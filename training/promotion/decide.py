@@ -17,6 +17,7 @@ from ionscout.training.promotion.physics import physics_tests
 from ionscout.training.promotion.policy import PromotionPolicy
 from ionscout.training.promotion.predictions import ARTIFACT, Predictions, completed, truth_of
 from ionscout.training.promotion.report import GateReport, GateTest
+from ionscout.training.promotion.shipped import adopt_shipped
 from ionscout.training.registry import CHALLENGER, CHAMPION, NotPromoted
 from ionscout.training.tracking import use_record
 
@@ -97,8 +98,9 @@ def out_of_fold(version: str) -> Predictions:
     text = registry.artifact(registry.run_of(version), ARTIFACT)
     if text is None:
         raise DataUnavailable(
-            f"Version {version} of {NAME} has no out-of-fold table to compare with; train it again with "
-            "`ionscout train conductivity`, or promote with --force and a reason."
+            f"Version {version} of {NAME} has no out-of-fold table, so nothing can be compared with it; "
+            "`ionscout train conductivity` makes a version that has one, and `ionscout promote conductivity --force "
+            "REASON` lets that one answer without a comparison."
         )
     return Predictions.read(text)
 
@@ -137,6 +139,8 @@ def promote(
 ) -> Decision:
     """Judge a version (None: the challenger) against the champion, and let it answer if it passes.
 
+    Where nothing is champion yet, the shipped weights are.
+
     Args:
         force: a reason to promote whatever the gate says; it is recorded.
 
@@ -145,6 +149,7 @@ def promote(
         DataUnavailable: the version, its weights or a table to compare with is missing.
     """
     use_record()
+    adopt_shipped()
     champion = registry.version_of(CHAMPION)
     chosen = version or registry.version_of(CHALLENGER)
     if chosen is None:

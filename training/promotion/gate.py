@@ -1,6 +1,6 @@
 """The gate: a challenger against the champion on the rows that neither has seen."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,7 @@ def evaluate_gate(
     tests: list[GateTest] = []
     better = False
     if champion is not None:
-        tests.append(_missing(champion, challenger, policy))
+        tests.append(missing_rows(champion, challenger.judged, policy))
         tests += _missing_families(champion, challenger, policy)
         if len(pairs.family) < FEWEST:
             tests.append(GateTest("accuracy", False, f"only {len(pairs.family)} rows have labels and both predictions"))
@@ -91,8 +91,9 @@ def error_of(location: np.ndarray, label: np.ndarray, censored: np.ndarray) -> n
     return np.where(censored, np.maximum(0.0, error), np.abs(error))
 
 
-def _missing(champion: Predictions, challenger: Predictions, policy: PromotionPolicy) -> GateTest:
-    wanted, there = champion.judged, challenger.judged
+def missing_rows(champion: Predictions, there: Collection[str], policy: PromotionPolicy) -> GateTest:
+    """Whether a challenger that predicts the rows `there` was judged on nearly all that the champion was judged on."""
+    wanted = champion.judged
     lacking = [name for name in wanted if name not in there]
     share = len(lacking) / max(1, len(wanted))
     words = f"{len(lacking)} of {len(wanted)} rows that the champion was judged on have no prediction of the challenger"

@@ -129,7 +129,7 @@ def table(
 def truth_of(measurements: Sequence[Measurement]) -> Truth:
     """Labels at 298.15 K of those rows that have one; a row far from it needs an activation energy."""
     labels = labels_of(measurements)
-    usable = np.flatnonzero(np.isfinite(labels))
+    usable = [int(i) for i in np.flatnonzero(np.isfinite(labels))]
     kept = [measurements[i] for i in usable]
     return Truth(
         tuple(row_hash(m) for m in kept),

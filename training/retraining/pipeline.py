@@ -14,9 +14,11 @@ from ionscout.models.energy import load_predictor
 from ionscout.training import registry
 from ionscout.training.conductivity import train
 from ionscout.training.promotion.decide import Decision, decide, judge, out_of_fold, record
-from ionscout.training.promotion.predictions import ARTIFACT
+from ionscout.training.promotion.gate import missing_rows
+from ionscout.training.promotion.predictions import ARTIFACT, row_hash
 from ionscout.training.promotion.report import GateReport
-from ionscout.training.registry import CHALLENGER, CHAMPION
+from ionscout.training.promotion.shipped import adopt_shipped
+from ionscout.training.registry import CHALLENGER, CHAMPION, NotPromoted
 from ionscout.training.retraining.page import html
 from ionscout.training.retraining.snapshot import Snapshot
 from ionscout.training.retraining.state import Stages, only_one, write_whole
@@ -52,12 +54,15 @@ def retrain(
 
     Raises:
         AlreadyRunning: another retraining has the lock.
+        NotPromoted: the champion was judged on rows that are not here, so that no fit could pass.
+        DataUnavailable: the champion left nothing to compare with.
         BadData: the data has errors; the message says where the report is.
     """
     use_record()
     home = settings().home / "retraining"
     with only_one(home):
-        stages = Stages(home / snapshot.key)
+        adopt_shipped()
+        stages = _opened(home / snapshot.key)
         done = tuple(name for name in STAGES if stages.result(name) is not None)
         for name, work in zip(STAGES, (_validate, _manifest, _fit, _gate, _decide), strict=True):
             on_stage(name)
@@ -68,6 +73,16 @@ def retrain(
                     stages.finish(name, work(snapshot, stages))  # type: ignore[operator]
         decision = _decision(stages.result("decide"))
         return Retraining(snapshot.key, stages.folder, decision, done)
+
+
+def _opened(folder: Path) -> Stages:
+    """What was finished; nothing, where the version that was made is in another record than this one."""
+    stages = Stages(folder)
+    fit = stages.result("fit")
+    if fit is not None and (fit["version"] not in registry.versions() or registry.run_of(fit["version"]) != fit["run"]):
+        for name in STAGES:
+            stages.forget(name)
+    return stages
 
 
 def _validate(snapshot: Snapshot, stages: Stages) -> dict:
@@ -98,11 +113,11 @@ def _manifest(snapshot: Snapshot, stages: Stages) -> dict:
     """What went in, by hash and count; and who was champion, as everything is compared with that one.
 
     Raises:
-        DataUnavailable: the champion left nothing to compare with; better known now than after the fit.
+        DataUnavailable, NotPromoted: nothing can be compared with the champion; better known now than after the fit.
     """
     champion = registry.version_of(CHAMPION)
     if champion is not None:
-        out_of_fold(champion)
+        _check_comparable(snapshot, champion)
     manifest = {
         "key": snapshot.key,
         "sha256": snapshot.hashes(),
@@ -121,6 +136,19 @@ def _manifest(snapshot: Snapshot, stages: Stages) -> dict:
     return {"champion": champion}
 
 
+def _check_comparable(snapshot: Snapshot, champion: str) -> None:
+    """A model is only replaced on the rows that it was judged on, so they must be here."""
+    test = missing_rows(out_of_fold(champion), {row_hash(m) for m in snapshot.data.main}, snapshot.policy)
+    if not test.passed:
+        card = json.loads(registry.artifact(registry.run_of(champion), "model_card.json") or "{}")
+        raise NotPromoted(
+            f"Nothing was trained, as it would be refused: {test.name}: {test.words}. The champion (version "
+            f"{champion}) learned from {card.get('trained_on', 'other rows')}; here are {snapshot.data.description}. "
+            "Set IONSCOUT_DATA_DIR to a folder with the champion's tables. Until then `ionscout campaign predict` puts "
+            "your observations on top of the model that answers."
+        )
+
+
 def _fit(snapshot: Snapshot, stages: Stages, on_start: Callable[[int], None], on_fit: Callable[[], None]) -> dict:
     version = trained_version(snapshot)
     if version is None:
@@ -131,7 +159,7 @@ def _fit(snapshot: Snapshot, stages: Stages, on_start: Callable[[int], None], on
         registry.set_alias(CHAMPION, version)
     elif version not in (registry.version_of(CHAMPION), registry.version_of(CHALLENGER)):
         registry.set_alias(CHALLENGER, version)
-    return {"version": version}
+    return {"version": version, "run": registry.run_of(version)}
 
 
 def trained_version(snapshot: Snapshot) -> str | None:
