@@ -29,7 +29,7 @@ class Settings(BaseSettings):
         None, description="MLflow model to serve, e.g. models:/conductivity@champion; default: the shipped weights."
     )
     model_poll_seconds: float = Field(
-        10.0, ge=0, description="How often a service looks whether an alias in its model address moved; 0: never."
+        10.0, ge=0, description="How often a service looks whether its alias moved; 0: on SIGUSR1 only."
     )
     store: str | None = Field(
         None,

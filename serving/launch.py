@@ -25,6 +25,8 @@ SECONDS_TO_START = 120.0  # importing torch and pymatgen on a cold disk takes up
 SECONDS_TO_STOP = 15.0
 LOG_LINES = 200
 FAILURE = "IONSCOUT_FAILURE_FILE"  # where a worker says why it cannot start; BentoML would start it again for ever
+LOOK = "IONSCOUT_LOOK_FILE"  # touched when workers shall look for a new champion: they are grandchildren, and their
+# supervisor takes signals for itself
 
 
 class ServiceFailed(IonscoutError):
@@ -65,6 +67,7 @@ def server_environment(home: Path, workers: int = 1) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "IONSCOUT_WORKERS": str(workers),
         FAILURE: str(home / "failure.txt"),
+        LOOK: str(home / "look"),
         # numpy and torch would each start a thread per core in every request thread
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
     }
@@ -120,6 +123,11 @@ def give_up(error: IonscoutError) -> None:
     if path := os.environ.get(FAILURE):
         Path(path).write_text(str(error), encoding="utf-8")
         os._exit(1)
+
+
+def ask_to_look(home: Path) -> None:
+    """Let every worker look now whether its model address names another version."""
+    (home / "look").touch()
 
 
 def failure_of(home: Path) -> str | None:

@@ -3,31 +3,42 @@
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ionscout.models.conductivity.predictor import ConductivityPredictor
 
+TICK = 0.5  # s, within which a wish to look is seen
 logger = logging.getLogger("ionscout.models")
 _ALIAS = re.compile(r"^models:/(?P<name>[^/@]+)@(?P<alias>[^/@]+)$")
 
 
 class ModelWatch:
-    """Asks the registry every few seconds which version the alias of a model address names.
+    """Asks the registry every few seconds, and when told to, which version the alias of a model address names.
 
     A new version is loaded and warmed up in this thread while the old one answers; then one call hands it over. A
     registry that does not answer, or a version that does not load, changes nothing but the log.
     """
 
-    def __init__(self, uri: str | None, seconds: float, swap: Callable[["ConductivityPredictor"], None]) -> None:
+    def __init__(
+        self,
+        uri: str | None,
+        seconds: float,
+        swap: Callable[["ConductivityPredictor"], None],
+        asked: Path | None = None,
+    ) -> None:
         """Watch an address, to be made before the model is loaded from it.
 
         Args:
             uri: `models:/NAME@ALIAS`; anything else names one model for ever and is not watched.
+            seconds: between two questions; 0: only when told to.
             swap: is handed the new predictor.
+            asked: a file that is touched when it shall look at once.
         """
-        self.seconds, self.swap = seconds, swap
+        self.seconds, self.swap, self.asked = seconds, swap, asked
         self._named = _ALIAS.match(uri or "")
         self._version = self._current() if self.watches else None
         self._failed: str | None = None
@@ -35,7 +46,7 @@ class ModelWatch:
 
     @property
     def watches(self) -> bool:
-        return self._named is not None and self.seconds > 0
+        return self._named is not None and (self.seconds > 0 or self.asked is not None)
 
     def start(self) -> None:
         """Watch from a thread that ends with the process."""
@@ -69,8 +80,22 @@ class ModelWatch:
         return registry.version_of(self._named["alias"], self._named["name"])
 
     def _run(self) -> None:
-        while not self._ended.wait(self.seconds):
+        tick = min(TICK, self.seconds or TICK)
+        touched, due = self._touched(), time.monotonic() + self.seconds
+        while not self._ended.wait(tick):
+            told = self._touched() != touched
+            if not told and (self.seconds == 0 or time.monotonic() < due):
+                continue
+            touched, due = self._touched(), time.monotonic() + self.seconds
             try:
+                if told:
+                    self._failed = None  # whoever asks may have mended it
                 self.look()
             except Exception as error:  # the service answers with what it has, whatever the registry does
                 logger.warning("the registry could not be followed: %s", error)
+
+    def _touched(self) -> int | None:
+        try:
+            return None if self.asked is None else self.asked.stat().st_mtime_ns
+        except OSError:
+            return None

@@ -4,6 +4,7 @@ import functools
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import bentoml
@@ -31,7 +32,7 @@ from ionscout.serving.campaign_schemas import (
     SuggestRequest,
 )
 from ionscout.serving.dopant_schemas import DopantsAnswer, DopantsRequest
-from ionscout.serving.launch import give_up
+from ionscout.serving.launch import LOOK, give_up
 from ionscout.serving.limits import LimitsMiddleware
 from ionscout.serving.openapi import completed
 from ionscout.serving.problems import ProblemMiddleware, RequestTooLarge, problem_of, problem_response
@@ -131,7 +132,8 @@ class IonScout:
         # One thread per request: small graphs gain little from more, and requests run side by side.
         torch.set_num_threads(1)
         try:
-            self.watch = ModelWatch(settings().model_uri, settings().model_poll_seconds, self._swap)
+            seconds, asked = settings().model_poll_seconds, os.environ.get(LOOK)
+            self.watch = ModelWatch(settings().model_uri, seconds, self._swap, Path(asked) if asked else None)
             self.predictor = load_predictor()
             self.monitor = Monitor.from_settings()
         except IonscoutError as error:

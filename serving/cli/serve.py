@@ -19,12 +19,17 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each holds its own copy of the models.")] = 1,
 ) -> None:
-    """Serve the models over HTTP until interrupted. API page: http://HOST:PORT/docs.json"""
-    from ionscout.serving.launch import failure_of, service_home, start, stop
+    """Serve the models over HTTP until interrupted. API page: http://HOST:PORT/docs.json
+
+    SIGUSR1 to this process makes it look at once whether IONSCOUT_MODEL_URI names another version.
+    """
+    from ionscout.serving.launch import ask_to_look, failure_of, service_home, start, stop
 
     address = "127.0.0.1" if host == "localhost" else host  # BentoML takes addresses only
     _check_free(address, port)
     with service_home() as home:
+        # Not SIGHUP, which a closed terminal sends and which then must end the service.
+        signal.signal(signal.SIGUSR1, lambda *_: ask_to_look(home))
         process = start(address, port, home, workers)
         # A supervisor stops the service by SIGTERM to this process; the child must not outlive it.
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())

@@ -1,6 +1,9 @@
 """A running service follows the alias: loaded beside, swapped whole, no request dropped, no answer of two versions."""
 
-import shutil
+import contextlib
+import signal
+import subprocess
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -90,9 +93,27 @@ def test_the_thread_survives_a_registry_that_fails(versions, monkeypatch):
     assert [model.version for model in got] == ["2"]
 
 
-@pytest.fixture
-def two_versions(tmp_path, monkeypatch):
-    """A record with two versions of one small model, the first of them champion."""
+def test_a_touched_file_makes_it_look_at_once_and_a_broken_version_again(versions, tmp_path):
+    got, asked = [], tmp_path / "look"
+    watch = ModelWatch(URI, 0.0, got.append, asked)
+    assert watch.watches
+    versions.now, versions.broken = "2", {"2"}
+    watch.start()
+    for loads, broken in ((1, {"2"}), (2, set())):
+        versions.broken = broken
+        asked.touch()
+        deadline = time.monotonic() + 5
+        while len(versions.loaded) < loads and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert versions.loaded == ["2"] * loads
+    time.sleep(0.1)
+    watch.stop()
+    assert [model.version for model in got] == ["2"]
+
+
+@pytest.fixture(scope="module")
+def trained_twice(tmp_path_factory):
+    """A record with two versions of one small model: (numbers in the registry, versions of the weights)."""
     import torch
 
     from ionscout.datasets.sources.embedded import Embedded
@@ -101,31 +122,36 @@ def two_versions(tmp_path, monkeypatch):
     from ionscout.training.config import ConductivityConfig, read_config
     from ionscout.training.tracking import run
 
-    monkeypatch.setenv("IONSCOUT_HOME", str(tmp_path))
-    monkeypatch.setenv("IONSCOUT_MODEL_URI", URI)
-    monkeypatch.setenv("IONSCOUT_MODEL_POLL_SECONDS", "0.5")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IONSCOUT_HOME", str(home))
+        patch.setenv("IONSCOUT_MODEL_URI", URI)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        settings.cache_clear()
+        small = {"members": 1, "folds": 2, "epochs": 1, "workers": 1, "network": NetworkConfig(width=8, head=16)}
+        config = read_config(ConductivityConfig, None, "conductivity").model_copy(update=small)
+        first = train(TrainingData(Embedded().load()[:60], [], "embedded"), config)
+        other = registry.load_registered(URI)
+        with torch.no_grad():
+            next(other.ensemble.parameters()).add_(0.5)
+        with run("conductivity", "second", {}):
+            other.save(home / "weights")
+            second = registry.register(home / "weights", other.card)
+        yield ("1", second), (first.version, other.version)
     settings.cache_clear()
-    small = {"members": 1, "folds": 2, "epochs": 1, "workers": 1, "network": NetworkConfig(width=8, head=16)}
-    config = read_config(ConductivityConfig, None, "conductivity").model_copy(update=small)
-    first = train(TrainingData(Embedded().load()[:60], [], "embedded"), config)
-    names = [first.version]
-    other = registry.load_registered(URI)
-    with torch.no_grad():
-        next(other.ensemble.parameters()).add_(0.5)
-    with run("conductivity", "second", {}):
-        other.save(tmp_path / "weights")
-        second = registry.register(tmp_path / "weights", other.card)
-    names.append(other.version)
-    yield second, names
-    monkeypatch.undo()
-    settings.cache_clear()
-    shutil.rmtree(tmp_path / "weights")
 
 
-def test_eight_clients_see_no_failure_and_no_mixture_while_the_champion_changes(two_versions):
+@pytest.fixture
+def two_versions(trained_twice):
+    """Those, with the first one champion."""
+    registry.set_alias(registry.CHAMPION, "1")
+    return trained_twice[0][1], trained_twice[1]
+
+
+def test_eight_clients_see_no_failure_and_no_mixture_while_the_champion_changes(two_versions, monkeypatch):
     from ionscout.serving.launch import running_server
 
+    monkeypatch.setenv("IONSCOUT_MODEL_POLL_SECONDS", "0.5")
     second, (old, new) = two_versions
     body = [{"formula": formula, "thermodynamics": False} for formula in ("Li6PS5Cl", "Li3PS4", "LiCoO2")]
     answers: list[tuple[int, set[str]]] = []
@@ -160,3 +186,30 @@ def test_eight_clients_see_no_failure_and_no_mixture_while_the_champion_changes(
     assert {status for status, _ in answers} == {200}
     assert all(len(seen) == 1 for _, seen in answers)
     assert {frozenset(seen) for _, seen in answers} == {frozenset({old}), frozenset({new})}
+
+
+def test_a_signal_makes_the_command_look_at_once_without_any_polling(two_versions, monkeypatch):
+    from ionscout.serving.launch import free_port, stop
+
+    monkeypatch.setenv("IONSCOUT_MODEL_POLL_SECONDS", "0")
+    second, (old, new) = two_versions
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [sys.executable, "-c", "from ionscout.serving.cli import main; main()", "serve", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def answering(*expected: str | None, seconds: float) -> str | None:
+        deadline, seen = time.monotonic() + seconds, None
+        while seen not in expected and time.monotonic() < deadline:
+            with contextlib.suppress(httpx.HTTPError):
+                seen = httpx.get(f"{url}/models", timeout=60).json()["models"][0]["version"]
+            time.sleep(0.1)
+        return seen
+
+    try:
+        assert answering(old, seconds=120) == old
+        registry.make_champion(second)
+        assert answering(new, seconds=2) == old
+        process.send_signal(signal.SIGUSR1)
+        assert answering(new, seconds=60) == new
+    finally:
+        stop(process)
