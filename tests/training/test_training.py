@@ -97,6 +97,7 @@ def test_training_is_recorded_with_data_split_figures_and_weights(trained, home)
     assert parents[0].data.params["network.width"] == "8"
     assert (home / "mlruns" / "mlflow.db").is_file()
     assert not list(home.rglob("*.pkl"))
+    assert trained.card["bulk_shift"] is None  # no embedded sample states both in one row
 
 
 def test_the_first_version_is_champion_and_loads_by_its_alias(trained):
