@@ -17,18 +17,21 @@ def latency(
     output: Annotated[Path | None, typer.Option("--out", help="Folder for latency.md and latency.json.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")] = False,
 ) -> None:
-    """Time `/predict` for single crystals, warm, over HTTP."""
+    """Time `/predict` for single crystals, warm, over HTTP; crystals a second and peak memory in batches."""
     import contextlib
+    from dataclasses import asdict
 
     from ionscout.serving.cli.training import progress, write_report
     from ionscout.serving.launch import running_server
     from ionscout.training.benchmarks.latency import markdown, run
+    from ionscout.training.benchmarks.throughput import throughput
 
     with contextlib.ExitStack() as stack:
         address = url or stack.enter_context(running_server()).url
         start, advance = stack.enter_context(progress("Timing requests", quiet=as_json))
         start(count)
         report = run(address, count, advance)
+    report["batches"] = asdict(throughput())  # when the service is gone: both would share the cores
     page = markdown(report, "ionscout benchmark latency --out benchmarks")
     if output is not None:
         write_report(output, "latency", report, page)

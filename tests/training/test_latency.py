@@ -1,8 +1,12 @@
 """The latency benchmark measures what it says; how fast the service is stands in the report, not in a test."""
 
+from dataclasses import asdict
+
 import pytest
 
 from ionscout.training.benchmarks.latency import MOST_SITES, Request, crystal_requests, markdown, run, summarise
+from ionscout.training.benchmarks.readme import latency_sentence
+from ionscout.training.benchmarks.throughput import TARGET_MB, Throughput, throughput
 
 
 def test_crystals_are_real_and_of_the_size_that_the_target_names():
@@ -23,6 +27,7 @@ def test_a_run_against_the_service_gives_a_complete_report(server, monkeypatch):
     monkeypatch.setattr(latency, "crystal_requests", lambda: [Request("x", 2, {"formula": "Li2O"})])
     counted = []
     report = run(server.url, 20, lambda: counted.append(1))
+    report["batches"] = asdict(Throughput(2, 64, 1280, 33, 4.0, 320.0, 1150.0))
     assert len(counted) == 20
     total = report["crystals"]["up to 100 sites"]
     assert total["requests"] == 20
@@ -30,7 +35,17 @@ def test_a_run_against_the_service_gives_a_complete_report(server, monkeypatch):
     assert report["model"].startswith("conductivity ")
     page = markdown(report, "the command")
     assert "the command" in page
+    assert "320 crystals a second" in page
+    assert "320 crystals a second" in latency_sentence(report)
     assert str(total["median_ms"]) in page or f"{total['median_ms']:.4g}" in page
+
+
+def test_batches_in_processes_are_counted_and_fit_into_memory():
+    found = throughput(crystals=8, workers=2)
+    assert found.crystals == 16
+    assert found.per_second == pytest.approx(16 / found.seconds, rel=0.2)
+    assert found.median_sites > 1
+    assert 100 < found.peak_MB < TARGET_MB
 
 
 def test_a_refused_request_is_an_error_and_no_measurement(server):

@@ -85,7 +85,7 @@ def summarise(milliseconds: Sequence[float]) -> Latency:
 
 
 def run(url: str, count: int = 300, advance: Callable[[], None] = lambda: None) -> dict[str, Any]:
-    """Measure crystals and a formula against the service at `url`; a report for `benchmarks/latency.json`."""
+    """Measure crystals and a formula against the service at `url`; a report without `batches` (`throughput`)."""
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None  # above the cores: times are too long
     crystals = measure(url, crystal_requests(), count, advance)
     formulas = measure(url, [Request("formula", 0, {"formula": "Li6PS5Cl"})], max(20, count // 10))
@@ -107,10 +107,11 @@ def run(url: str, count: int = 300, advance: Callable[[], None] = lambda: None) 
 
 
 def markdown(report: dict[str, Any], command: str) -> str:
-    """The report as a page."""
+    """The report with its `batches` as a page."""
     rows = [(name, *found.values()) for name, found in report["crystals"].items()]
     rows.append(("formula only", *report["formula"].values()))
     load = report["machine"]["load_before"]
+    batches = report["batches"]
     return "\n\n".join(
         [
             "# Latency of the service",
@@ -119,6 +120,12 @@ def markdown(report: dict[str, Any], command: str) -> str:
             + (f", load average of the machine {load}" if load is not None else "")
             + f". The bar is a median of {report['target_median_ms']:.0f} ms for crystals of up to 100 sites.",
             table(("request", "n", "median (ms)", "p95 (ms)", "max (ms)"), rows),
+            "# Batches",
+            f"{batches['crystals']} distinct crystals (median {batches['median_sites']} sites) in batches of "
+            f"{batches['batch']}, in {batches['workers']} processes of one thread each: "
+            f"{batches['per_second']:.0f} crystals a second, graphs and features included, CIF parsing excluded; peak "
+            f"memory of all processes together {batches['peak_MB']:.0f} MB. The bar is "
+            f"{batches['target_per_second']:.0f} a second and {batches['target_MB']:.0f} MB.",
             f"Written by `{command}`.",
         ]
     )

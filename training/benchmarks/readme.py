@@ -89,6 +89,16 @@ def oracle_sentence(oracle: dict) -> str:
     )
 
 
+def latency_sentence(report: dict) -> str:
+    """How long one crystal takes, and how many a second go through in batches."""
+    median, batches = report["crystals"]["up to 100 sites"]["median_ms"], report["batches"]
+    return (
+        f"Median `/predict` latency for one crystal of up to 100 sites, warm, two cores: {median:.0f} ms. In batches "
+        f"{batches['per_second']:.0f} crystals a second\n(graphs included, CIF parsing excluded) with a peak memory of "
+        f"{batches['peak_MB'] / 1000:.1f} GB ([latency](benchmarks/latency.md))."
+    )
+
+
 def filled(text: str, blocks: dict[str, str]) -> str:
     """Replace what stands between `<!-- NAME -->` and `<!-- /NAME -->`.
 
@@ -110,14 +120,13 @@ def blocks(benchmarks: Path) -> dict[str, str]:
         return json.loads((benchmarks / f"{name}.json").read_text())
 
     graphs = read("graph_only") if (benchmarks / "graph_only.json").is_file() else None
-    latency = read("latency")["crystals"]["up to 100 sites"]["median_ms"]
     return {
         "conductivity": conductivity_table(read("conductivity"), graphs),
         "intervals": interval_sentence(read("conductivity")),
         "thermodynamics": thermodynamics_table(read("energy"), read("interphase")),
         "oracle": oracle_sentence(read("thermo_oracle")),
         "speed": speed_table(read("thermo_speed")),
-        "latency": f"Median `/predict` latency for one crystal of up to 100 sites, warm, two cores: {latency:.0f} ms.",
+        "latency": latency_sentence(read("latency")),
     }
 
 

@@ -3,7 +3,6 @@
 import gc
 import os
 import platform
-import resource
 import sys
 import time
 import warnings
@@ -22,6 +21,7 @@ from ionscout.models.thermo.matrix import forget_interfaces, interface_matrix
 from ionscout.models.thermo.window import window
 from ionscout.training.benchmarks.oracle import oracle_interface, oracle_window
 from ionscout.training.benchmarks.thermo_report import table, write_report
+from ionscout.training.benchmarks.throughput import peak_memory
 
 PAIR = ("Li10GeP2S12", "LiNi0.333333Mn0.333333Co0.333333O2")  # eight elements
 FOUR = "Li7La3Zr2O12"
@@ -91,7 +91,7 @@ def run(hull_name: str | None = None) -> SpeedResult:
     four = parse_formula(FOUR)
     pair_cold, pair_cpu, pair_warm = _cold_and_warm(hull_name, lambda h: interface(first, second, h))
     four_cold, four_cpu, four_warm = _cold_and_warm(hull_name, lambda h: window(four, h))
-    memory = _peak_memory()
+    memory = peak_memory()
 
     hull = load_hull(hull_name)
     pair_phases, four_phases = (_entries(hull, *compositions) for compositions in ((first, second), (four,)))
@@ -132,7 +132,7 @@ def run(hull_name: str | None = None) -> SpeedResult:
             matrix,
         ),
         memory_MB=memory,
-        memory_with_oracle_MB=_peak_memory(),
+        memory_with_oracle_MB=peak_memory(),
         load_average=load,
         cores=os.cpu_count() or 1,
         machine=platform.machine(),
@@ -196,12 +196,6 @@ def _timed(task: Callable):
     start = time.perf_counter()
     found = task()
     return found, time.perf_counter() - start
-
-
-def _peak_memory() -> float:
-    """Largest resident memory so far, MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024  # bytes there, kilobytes on Linux
 
 
 def markdown(result: SpeedResult) -> str:
