@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ionscout.serving.cli import rehearsal
 from ionscout.serving.cli.inputs import Json, Plot, progress_bar
 
 Reference = Annotated[Path, typer.Option("--reference", help="CSV of published values.")]
@@ -26,6 +27,7 @@ def register(benchmarks: typer.Typer) -> None:
     benchmarks.command("campaign")(campaign)
     benchmarks.command("active-learning")(active_learning)
     benchmarks.command("graph-only")(graph_only)
+    rehearsal.register(benchmarks)
 
 
 def windows(reference: Reference, hull: HullOption = None, output: Reports = None, as_json: Json = False) -> None:
