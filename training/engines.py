@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from ionscout.datasets.errors import IonscoutError
 
@@ -42,12 +43,13 @@ class Engine(Protocol):
 
 
 @contextmanager
-def open_engine(name: EngineName, workers: int, address: str | None = None) -> Iterator[Engine]:
+def open_engine(name: EngineName, workers: int | None, address: str | None = None) -> Iterator[Engine]:
     """An engine for a while.
 
     A GPU is not shared out between local processes: there the fits follow each other in this one.
 
     Args:
+        workers: fits side by side; None: one a core.
         address: of a Ray cluster, as `ray.init` takes it; None starts one on this machine.
 
     Raises:
@@ -61,7 +63,7 @@ def open_engine(name: EngineName, workers: int, address: str | None = None) -> I
     elif workers == 1 or torch.cuda.is_available():
         yield Here()
     else:
-        with Processes(workers) as processes:
+        with Processes(workers or multiprocessing.cpu_count()) as processes:
             yield processes
 
 
@@ -75,14 +77,11 @@ class Here:
 
     def submit(self, function: Callable[..., Result], shared: Any, *arguments: Any) -> "Future[Result]":
         future: Future[Result] = Future()
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as in the other engines: the order of a sum depends on it
         try:
-            future.set_result(function(shared, *arguments))
+            with one_thread():
+                future.set_result(function(shared, *arguments))
         except Exception as error:
             future.set_exception(error)
-        finally:
-            torch.set_num_threads(threads)
         return future
 
 
@@ -115,10 +114,23 @@ class Processes:
 
 def call(function: Callable, shared: bytes, *arguments: Any) -> bytes:
     """What runs in a worker."""
-    return pickle.dumps(function(_value(shared), *arguments))
+    with one_thread():
+        return pickle.dumps(function(_value(shared), *arguments))
 
 
-@lru_cache(maxsize=2)  # as many tasks of one worker read the same value one after the other
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Tasks share the cores; and the order of a sum, so its last bits, depends on the number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@lru_cache(maxsize=8)  # tasks come back to the same few values: the folds of a search
 def _value(shared: bytes) -> Any:
     return pickle.loads(shared)
 
@@ -146,7 +158,6 @@ def unpacked(
 
 
 def _start(alive: Connection) -> None:
-    torch.set_num_threads(1)  # the processes share the cores; this also makes sums reproducible
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     threading.Thread(target=_end_with_parent, args=(alive,), daemon=True).start()
 

@@ -16,35 +16,24 @@ from typing import Any
 from ionscout.datasets.errors import BadData, DataUnavailable, IonscoutError
 from ionscout.training.engines import FitStopped, Result, call, unpacked
 
-OBJECT_STORE = 256_000_000  # bytes, of a cluster started here; the prepared rows are 20 MB, a fitted network 1 MB
+OBJECT_STORE = 256_000_000  # bytes, of a cluster started here: a shard of a screen is 4 MB at most, see FOLDS_MB
 VERSIONS = ("ionscout", "torch", "numpy")
 
 
 class RayEngine:
-    """Runs functions in tasks of one core each, `workers` of them at most.
+    """Runs functions in tasks of one core each.
 
     Args:
+        workers: cores of a cluster started here; tasks to have under way on another one, None: one a core.
         address: of a cluster, as `ray.init` takes it; None starts one here and stops it afterwards.
 
     Raises:
         DataUnavailable: Ray is not installed, or no cluster answers at the address.
     """
 
-    def __init__(self, workers: int, address: str | None = None) -> None:
-        self.ray = _ray()
-        self.workers = workers
-        here: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": OBJECT_STORE}
-        self._started = not self.ray.is_initialized()
-        if self._started:
-            try:
-                self.ray.init(
-                    address=address or "local",
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    **({} if address else here),
-                )
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                raise DataUnavailable(f"No Ray cluster answers at {address or 'this machine'} ({error}).") from None
+    def __init__(self, workers: int | None, address: str | None = None) -> None:
+        self.ray, self._started = connected(workers, address)
+        self.workers = workers or int(self.ray.cluster_resources()["CPU"])
         # max_retries: of lost nodes; a function that raises is not tried again
         self._call = self.ray.remote(num_cpus=1, max_retries=3)(_call)
         self._versions = versions()
@@ -92,14 +81,17 @@ def cause(error: BaseException) -> BaseException:
 
 
 def _call(expected: dict[str, str], function: Callable, shared: bytes, *arguments: Any) -> bytes:
-    import torch
-
     require(expected)
-    torch.set_num_threads(1)
     return call(function, shared, *arguments)
 
 
-def _ray() -> Any:
+def connected(workers: int | None, address: str | None) -> tuple[Any, bool]:
+    """Ray, connected to the cluster at an address or to one of so many cores that is started here; and whether this
+    call connected it, so that the caller has to end it.
+
+    Raises:
+        DataUnavailable: Ray is not installed, or no cluster answers.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its own logs go to files; errors come as exceptions
     try:
@@ -107,4 +99,13 @@ def _ray() -> Any:
     except ImportError:
         raise DataUnavailable("The Ray engine needs Ray; pip install 'ionscout[ray]'.") from None
     logging.getLogger("ray").setLevel(logging.ERROR)
-    return ray
+    if ray.is_initialized():
+        return ray, False
+    here: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": OBJECT_STORE}
+    try:
+        ray.init(
+            address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else here)
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise DataUnavailable(f"No Ray cluster answers at {address or 'this machine'} ({error}).") from None
+    return ray, True

@@ -12,7 +12,10 @@ EngineOption = Annotated[str, typer.Option("--engine", help="local: processes he
 RayAddress = Annotated[
     str | None, typer.Option("--ray-address", help="Ray cluster, e.g. auto; default: one is started on this machine.")
 ]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, max=4096, help="Fits side by side.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, max=4096, help="Fits side by side; default: of the configuration, or the cluster's cores."),
+]
 
 
 def check_engine(engine: str, address: str | None) -> None:
@@ -27,9 +30,9 @@ def check_engine(engine: str, address: str | None) -> None:
         raise typer.BadParameter("it belongs to --engine ray", param_hint="--ray-address")
 
 
-def engine_of(engine: str, address: str | None, workers: int) -> AbstractContextManager["Engine"]:
-    """The engine that the options name, for a while."""
+def engine_of(engine: str, address: str | None, workers: int | None, here: int) -> AbstractContextManager["Engine"]:
+    """The engine that the options name, for a while; with `here` workers on this machine unless they say how many."""
     from ionscout.training.engines import open_engine
 
     check_engine(engine, address)
-    return open_engine("ray" if engine == "ray" else "local", workers, address)
+    return open_engine("ray" if engine == "ray" else "local", workers or (None if address else here), address)

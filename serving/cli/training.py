@@ -62,11 +62,12 @@ def train(
 
     conductivity: grouped cross-validation, calibration, fit on everything; the result is registered, the first version
     as `champion`, later ones as `challenger`. energy: held-out fit and shipped fit on the Materials Project snapshot of
-    IONSCOUT_DATA_DIR; writes the weights and the learned hull into the installed package.
+    IONSCOUT_DATA_DIR; writes the weights and the learned hull into the installed package. With --engine ray the
+    networks of the first are fitted side by side (the same bits); each network of the second by all workers together.
     """
     check_engine(engine, address)
     if model == "energy":
-        _train_energy(config, changes, minutes, as_json)
+        _train_energy(config, changes, minutes, engine, address, workers, as_json)
         return
     if model != "conductivity":
         raise UnknownName(f"Unknown model '{model}'; this command trains: conductivity, energy.")
@@ -79,7 +80,7 @@ def train(
     settings = read_config(ConductivityConfig, config, "conductivity", changes or ())
     rows = training_data(data)
     with (
-        engine_of(engine, address, workers or settings.workers) as running,
+        engine_of(engine, address, workers, settings.workers) as running,
         progress("Fitting networks", quiet=as_json) as (start, advance),
     ):
         predictor = fit(rows, settings, output, start, advance, running)
@@ -93,11 +94,29 @@ def train(
         typer.echo(f"  {name:12} MAE P {s['mae_P']:.2f}  B {s['mae_B']:.2f}  C {s['mae_C']:.2f}")
 
 
-def _train_energy(config: Path | None, changes: list[str] | None, minutes: float | None, as_json: bool) -> None:
+def _train_energy(
+    config: Path | None,
+    changes: list[str] | None,
+    minutes: float | None,
+    engine: str,
+    address: str | None,
+    workers: int | None,
+    as_json: bool,
+) -> None:
     from ionscout.training.energy import ship
     from ionscout.training.energy.config import load_config
 
-    version = ship.train(load_config(config, changes or ()), minutes, quiet=as_json)
+    settings = load_config(config, changes or ())
+    if engine == "ray":
+        from ionscout.training.energy.ray_ranks import RayRanks
+        from ionscout.training.ray_engine import RayEngine
+
+        with RayEngine(workers or (None if address else screen.cores()), address) as cluster:
+            version = ship.train(settings, minutes, quiet=as_json, fit=RayRanks(cluster).descend)
+    elif workers is not None:
+        raise typer.BadParameter("energy: it belongs to --engine ray", param_hint="--workers")
+    else:
+        version = ship.train(settings, minutes, quiet=as_json)
     typer.echo(json.dumps({"name": "energy", "version": version}) if as_json else f"energy {version}")
 
 

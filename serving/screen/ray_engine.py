@@ -7,21 +7,20 @@ installed with the same model and hull: an actor that would answer from others r
 
 import contextlib
 import logging
-import os
 import threading
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ionscout.datasets.errors import BadData, DataUnavailable, IonscoutError
+from ionscout.datasets.errors import BadData, IonscoutError
 from ionscout.serving.screen.options import Identity, ScreenOptions, ScreenStopped
 from ionscout.serving.screen.rows import Shard
+from ionscout.training.ray_engine import connected
 
 if TYPE_CHECKING:
     import pyarrow
 
 REFUSED = -1  # in place of a shard's number: the lines say why an actor does not answer
 AHEAD = 2  # shards per actor waiting in the queue
-OBJECT_STORE = 256_000_000  # bytes, of a cluster started here; a shard is at most 4 MB
 
 
 class ShardActor:
@@ -64,29 +63,9 @@ class RayEngine:
     """
 
     def __init__(self, options: ScreenOptions, workers: int, address: str | None) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its own logs go to files; errors come as exceptions
-        try:
-            import ray
-            import ray.data
-        except ImportError:
-            raise DataUnavailable("The Ray engine needs Ray; pip install 'ionscout[ray]'.") from None
+        self._ray, self._started = connected(workers, address)
         self.options, self.workers = options, workers
-        self._ray: Any = ray
-        here: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": OBJECT_STORE}
-        for name in ("ray", "ray.data"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        self._started = not ray.is_initialized()
-        if self._started:
-            try:
-                ray.init(
-                    address=address or "local",
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    **({} if address else here),
-                )
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                raise DataUnavailable(f"No Ray cluster answers at {address or 'this machine'} ({error}).") from None
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
 
     def __enter__(self) -> "RayEngine":
         return self

@@ -19,25 +19,29 @@ from ionscout.models.energy.predictor import WEIGHTS, EnergyPredictor, load_pred
 from ionscout.models.thermo.equilibrium import hull_energy
 from ionscout.training.energy.config import FitConfig, load_config
 from ionscout.training.energy.data import BATTERY_ELEMENTS, CompositionTable, load_table
-from ionscout.training.energy.fit import fit_folder, run
+from ionscout.training.energy.descent import descend
+from ionscout.training.energy.fit import Fit, fit_folder, run
 
 _SYMBOLS_PER_SYSTEM = 7  # larger systems are few and slow; their compounds stay as predicted
 _MARGIN = 1e-4  # eV/atom below the hull of the others: enough to be found as a product, too little to move a voltage
 
 
-def train(config: FitConfig | None = None, minutes: float | None = None, *, quiet: bool = False) -> str:
+def train(
+    config: FitConfig | None = None, minutes: float | None = None, *, quiet: bool = False, fit: Fit = descend
+) -> str:
     """Both fits, then the shipped files: what `ionscout train energy` does; returns the version.
 
     Args:
         minutes: wall-clock budget of each member of each fit; the epochs of the config otherwise.
+        fit: as in `fit.run`.
 
     A stopped run goes on where it was, from the checkpoints in the home folder.
     """
     config, table = config or load_config(), load_table()
     done = fit_folder() / "holdout-0.safetensors"
     if not done.is_file():
-        run(config, holdout=True, minutes=minutes, quiet=quiet, table=table)
-    members = run(config, holdout=False, minutes=minutes, quiet=quiet, table=table)
+        run(config, holdout=True, minutes=minutes, quiet=quiet, table=table, fit=fit)
+    members = run(config, holdout=False, minutes=minutes, quiet=quiet, table=table, fit=fit)
     note = f"seed {config.seed}; fitted to all compositions from the weights of a fit with a held-out part"
     return ship([member.weights for member in members], note, table)
 
