@@ -1,7 +1,7 @@
 """Single fields of a configuration by their dotted path: `network.width=64`, `process.location.cell.length.0=20`."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -36,6 +36,26 @@ def parsed(text: str) -> tuple[str, Any]:
         return path.strip(), yaml.safe_load(value)
     except yaml.YAMLError:
         raise BadData(f"The value in --set {text} is no YAML; write a number, a word, true, false or [a, b].") from None
+
+
+def value_at(config: BaseModel, path: str) -> Any:
+    """The value at a dotted path that the configuration has."""
+    section: Any = config.model_dump(mode="json")
+    for name in path.split("."):
+        section = section[_key(section, name)]
+    return section
+
+
+def nested(values: Mapping[str, Any]) -> dict:
+    """Values by dotted path as sections; the inverse of `flat`."""
+    tree: dict = {}
+    for path, value in values.items():
+        *parents, last = path.split(".")
+        section = tree
+        for name in parents:
+            section = section.setdefault(name, {})
+        section[last] = value
+    return tree
 
 
 def with_values(config: BaseModel, changes: Sequence[tuple[str, Any]]) -> dict:

@@ -11,6 +11,7 @@ import httpx
 import mlflow
 import mlflow.data.pandas_dataset
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from pydantic import BaseModel
 
 from ionscout.datasets.errors import DataUnavailable
@@ -98,15 +99,30 @@ CONFIGURATION = "configuration.yaml"
 
 
 @contextmanager
-def run(experiment: str, name: str, parameters: dict, *, nested: bool = False) -> Iterator[mlflow.ActiveRun]:
-    """Open a run in the record; parameters are logged at once."""
+def run(
+    experiment: str, name: str, parameters: dict, *, nested: bool = False, resume: str | None = None
+) -> Iterator[mlflow.ActiveRun]:
+    """Open a run in the record; parameters are logged at once.
+
+    Args:
+        resume: id of a run to go on with, if the record still has it.
+    """
     address = use_record()
     if mlflow.get_experiment_by_name(experiment) is None:
         mlflow.create_experiment(experiment, artifact_location=_artifact_location(address, experiment))
     mlflow.set_experiment(experiment)
-    with mlflow.start_run(run_name=name, nested=nested) as active:
-        mlflow.log_params(parameters)
+    kept = resume if resume is not None and _has_run(resume) else None
+    with mlflow.start_run(run_id=kept, run_name=None if kept else name, nested=nested) as active:
+        if kept is None:
+            mlflow.log_params(parameters)
         yield active
+
+
+def _has_run(run_id: str) -> bool:
+    try:
+        return mlflow.get_run(run_id).info.lifecycle_stage == "active"
+    except MlflowException:
+        return False
 
 
 def log_config(config: BaseModel) -> None:

@@ -15,6 +15,7 @@ from ionscout.serving.cli import (
     promotion,
     screen,
     screening,
+    search,
     serve,
     thermodynamics,
     training,
@@ -29,7 +30,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-GROUPS = (predict, thermodynamics, dopants, campaign, screen, screening, monitor, data, serve, training, promotion)
+GROUPS = (
+    predict,
+    thermodynamics,
+    dopants,
+    campaign,
+    screen,
+    screening,
+    monitor,
+    data,
+    serve,
+    training,
+    search,
+    promotion,
+)
 for group in GROUPS:
     group.register(app)
 
