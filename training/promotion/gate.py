@@ -49,8 +49,9 @@ def evaluate_gate(
     tests: list[GateTest] = []
     better = False
     if champion is not None:
-        tests.append(missing_rows(champion, challenger.judged, policy))
-        tests += _missing_families(champion, challenger, policy)
+        known = challenger.known
+        tests += [missing_rows(champion, known, policy), _common_rows(champion, truth, len(pairs.family), policy)]
+        tests += _missing_families(champion, known, policy)
         if len(pairs.family) < FEWEST:
             tests.append(GateTest("accuracy", False, f"only {len(pairs.family)} rows have labels and both predictions"))
         else:
@@ -91,24 +92,37 @@ def error_of(location: np.ndarray, label: np.ndarray, censored: np.ndarray) -> n
     return np.where(censored, np.maximum(0.0, error), np.abs(error))
 
 
-def missing_rows(champion: Predictions, there: Collection[str], policy: PromotionPolicy) -> GateTest:
-    """Whether a challenger that predicts the rows `there` was judged on nearly all that the champion was judged on."""
+def missing_rows(champion: Predictions, known: Collection[str], policy: PromotionPolicy) -> GateTest:
+    """Whether a challenger knows nearly all rows that the champion was judged on: nobody may win by leaving rows out.
+
+    Args:
+        known: rows that the challenger predicted or was trained on.
+    """
     wanted = champion.judged
-    lacking = [name for name in wanted if name not in there]
+    lacking = [name for name in wanted if name not in known]
     share = len(lacking) / max(1, len(wanted))
-    words = f"{len(lacking)} of {len(wanted)} rows that the champion was judged on have no prediction of the challenger"
+    words = f"{len(lacking)} of {len(wanted)} rows that the champion was judged on are unknown to the challenger"
     return at_most("rows", share, policy.rows.missing_share, words)
 
 
-def _missing_families(champion: Predictions, challenger: Predictions, policy: PromotionPolicy) -> list[GateTest]:
-    """Families that the challenger was not judged on: what it never met cannot be compared row by row."""
-    wanted, there = champion.judged, challenger.judged
+def _common_rows(champion: Predictions, truth: Truth, common: int, policy: PromotionPolicy) -> GateTest:
+    """Whether both are compared on as many rows as the champion was judged on. They may be other ones: where a larger
+    table came, its rows are judged and the former ones help to train; but rows that only train judge nobody."""
+    labelled = set(truth.row)
+    wanted = sum(name in labelled for name in champion.folds)
+    words = f"both have predictions for {common} rows, the champion's own cross-validation has {wanted} of those here"
+    return at_least("common rows", common, (1 - policy.rows.missing_share) * wanted, words)
+
+
+def _missing_families(champion: Predictions, known: Collection[str], policy: PromotionPolicy) -> list[GateTest]:
+    """Families that the challenger does not know: what it never met cannot be compared row by row."""
+    wanted = champion.judged
     tests = []
     for family in sorted({champion.family[i] for i in wanted.values()} - {""}):
         members = [name for name, i in wanted.items() if champion.family[i] == family]
-        lacking = sum(name not in there for name in members)
+        lacking = sum(name not in known for name in members)
         if len(members) >= policy.families.rows and lacking > policy.families.missing_share * len(members):
-            words = f"{lacking} of {len(members)} rows have no prediction of the challenger"
+            words = f"{lacking} of {len(members)} rows are unknown to the challenger"
             tests.append(
                 at_most(f"family {family}", lacking / len(members), policy.families.missing_share, words),
             )

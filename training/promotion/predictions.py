@@ -49,6 +49,11 @@ class Predictions:
         return {name: i for i, name in enumerate(self.row) if np.isfinite(self.location[i])}
 
     @property
+    def known(self) -> set[str]:
+        """Rows that have a prediction, and rows that the model was trained on."""
+        return {*self.judged, *(name for name, fold in zip(self.row, self.fold, strict=True) if fold == TRAINED)}
+
+    @property
     def folds(self) -> dict[str, int]:
         """Fold of every row that was held out."""
         return {name: int(fold) for name, fold in zip(self.row, self.fold, strict=True) if fold >= 0}

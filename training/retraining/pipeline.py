@@ -137,8 +137,9 @@ def _manifest(snapshot: Snapshot, stages: Stages) -> dict:
 
 
 def _check_comparable(snapshot: Snapshot, champion: str) -> None:
-    """A model is only replaced on the rows that it was judged on, so they must be here."""
-    test = missing_rows(out_of_fold(champion), {row_hash(m) for m in snapshot.data.main}, snapshot.policy)
+    """A model is only replaced by one that knows the rows that it was judged on, so they must be here."""
+    here = {row_hash(m) for m in (*snapshot.data.main, *snapshot.data.extra)}
+    test = missing_rows(out_of_fold(champion), here, snapshot.policy)
     if not test.passed:
         card = json.loads(registry.artifact(registry.run_of(champion), "model_card.json") or "{}")
         raise NotPromoted(

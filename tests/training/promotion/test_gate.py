@@ -12,7 +12,7 @@ from ionscout.datasets.errors import BadData
 from ionscout.training.promotion.bootstrap import paired_difference
 from ionscout.training.promotion.gate import evaluate_gate
 from ionscout.training.promotion.policy import read_policy
-from ionscout.training.promotion.predictions import Predictions, Truth
+from ionscout.training.promotion.predictions import DIRECT, TRAINED, Predictions, Truth
 from ionscout.training.promotion.report import GateReport
 
 POLICY = read_policy()
@@ -70,9 +70,34 @@ def test_a_family_without_predictions_is_refused_and_counted():
     champion = model(truth, rng)
     location = np.where(np.array(truth.family) == "halide", np.nan, champion.location)
     report = evaluate_gate(champion, replace(champion, location=location), truth, POLICY)
-    assert failed(report) == {"rows", "family halide"}
+    assert failed(report) == {"rows", "common rows", "family halide"}
     count = truth.family.count("halide")
     assert f"{count} of {count} rows" in report.words
+
+
+def test_a_challenger_of_a_larger_table_is_judged_on_that_though_the_former_rows_only_train():
+    truth, rng = world()
+    champion, challenger, former = model(truth, rng, 1.5), model(truth, rng, 1.0), np.arange(ROWS) < 90
+    champion = replace(champion, fold=np.where(former, champion.fold, DIRECT))  # its answers to the new rows
+    challenger = replace(
+        challenger,
+        fold=np.where(former, TRAINED, challenger.fold),
+        location=np.where(former, np.nan, challenger.location),
+    )
+    report = evaluate_gate(champion, challenger, truth, POLICY)
+    assert report.passed, report.words
+    assert report.rows == ROWS - 90
+
+
+def test_rows_that_only_train_judge_nobody():
+    truth, rng = world()
+    champion, challenger, few = model(truth, rng, 1.5), model(truth, rng, 1.0), np.arange(ROWS) < 90
+    challenger = replace(
+        challenger, fold=np.where(few, challenger.fold, TRAINED), location=np.where(few, challenger.location, np.nan)
+    )
+    report = evaluate_gate(champion, challenger, truth, POLICY)
+    assert "common rows" in failed(report)
+    assert "for 90 rows" in report.words
 
 
 def test_a_better_challenger_passes_and_is_called_better():
