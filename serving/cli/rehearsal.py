@@ -49,8 +49,9 @@ def retraining(
     found = rehearse(plan.full() if full else plan.reduced(), parts, home, on_event=show)  # type: ignore[arg-type]
     options = "".join([" --full" if full else "", *(f" --part {name}" for name in part or ())])
     page = markdown(found, f"ionscout benchmark retraining{options} --out benchmarks")
-    if output is not None:
-        write_report(output, "retraining", found.as_dict(), page)
+    if output is not None:  # a part of it does not take the place of the whole
+        name = "_".join(["retraining", *(["full"] if full else []), *(part or ())])
+        write_report(output, name, found.as_dict(), page)
     typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False) if as_json else page)
     if found.faults:
         raise typer.Exit(1)
