@@ -9,6 +9,7 @@ strategies without randomness have a spread too and no result hangs on one row; 
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,14 @@ from ionscout.datasets.errors import BadData, OutOfRange
 from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.sources.obelix import Obelix
 from ionscout.training.benchmarks.active_learning_leaks import LeakCheck, leak_check
-from ionscout.training.benchmarks.active_learning_loop import BUDGET, Table, Task, play
+from ionscout.training.benchmarks.active_learning_loop import (
+    BUDGET,
+    Strategy,
+    Table,
+    Task,
+    informed_order,
+    play,
+)
 from ionscout.training.benchmarks.active_learning_scores import (
     HIT,
     Run,
@@ -31,6 +39,9 @@ from ionscout.training.leaks import independent
 
 SHARE = 0.05  # of a pool are targets
 HIDDEN = 0.1  # of pool and known labels, another tenth for each seed
+MORE_HIDDEN = 0.3  # in the check on other draws: with a tenth hidden, two seeds share most of their path
+Interval = tuple[float, float, float]  # low, mid, high
+OTHER = 77  # stream of those draws, on which nothing was chosen
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,9 @@ class Report:
         by_hit: acceleration at each hit, by setting, strategy and number of the hit.
         curves: hits after each measurement, 5th, 50th and 95th percentile over the cold runs, by strategy.
         random_hits: expected by chance among 50, by setting.
+        informed: acceleration of the order of a model that knows all labels but a row's own, warm: the prize.
+        other_draws: acceleration of the loop, warm, when other seeds hide `MORE_HIDDEN` of the rows: how much of the
+            number hangs on the rows at hand. None where no family is large enough for it.
     """
 
     cold: dict[str, Score]
@@ -70,6 +84,8 @@ class Report:
     by_hit: dict[str, dict[str, dict[int, tuple[float, float, float]]]]
     curves: dict[str, list[list[float]]]
     random_hits: dict[str, float]
+    informed: Interval
+    other_draws: Interval | None
     pools: dict[str, tuple[int, int]]
     seeds: int
     hidden: float
@@ -109,33 +125,64 @@ def benchmark(
     only: Sequence[str] = (),
 ) -> Report:
     """The same on given rows; `only` limits the strategies."""
-    table = Table(measurements)
-    labels = np.array([m.log10_conductivity for m in measurements])
-    censored = np.array([m.censored for m in measurements])
-    pools = {"cold": np.arange(len(labels)), **large_families(measurements, hidden)}
+    game = _Game(measurements)
+    pools = {"cold": np.arange(len(measurements)), **large_families(measurements, hidden)}
     if len(pools) == 1:
         raise BadData("No family has a best 5 % of three rows, so nothing can be measured warm; take the whole table.")
     known = {name: unrelated(measurements, rows) if name != "cold" else rows[:0] for name, rows in pools.items()}
     chosen = {s: [n for n in strategies(s) if not only or n in only] for s in ("cold", "warm")}
-    total = seeds * (len(chosen["cold"]) + (len(pools) - 1) * len(chosen["warm"]))
+    harder = {n: rows for n, rows in pools.items() if n in large_families(measurements, MORE_HIDDEN)}
+    total = seeds * (len(chosen["cold"]) + (len(pools) - 1) * (len(chosen["warm"]) + 1) + len(harder))
+    steps = count(1)
     runs: dict[str, dict[str, list[Run]]] = {}
-    done = 0
+    informed: list[list[Run]] = []
     for name, rows in pools.items():
         setting = "cold" if name == "cold" else "warm"
         runs[name] = {n: [] for n in chosen[setting]}
-        for seed in range(seeds):
-            rng = np.random.default_rng([seed, 5])
-            pool, others = _some(rows, hidden, rng), _some(known[name], hidden, rng)
-            task = Task(table, pool, others, labels[others], censored[others])
-            best = set(pool[target_rows(labels[pool], SHARE)].tolist())
+        tasks = [game.task(rows, known[name], hidden, [seed, 5]) for seed in range(seeds)]
+        for seed, task in enumerate(tasks):
             for n in chosen[setting]:
-                order = play(task, strategies(setting)[n], lambda picked: (labels[picked], censored[picked]), seed)
-                hits = np.array([i in best for i in order.tolist()])
-                families = {measurements[i].family for i in order} - {""}
-                runs[name][n].append(Run(len(pool), len(best), hits, len(families)))
-                done += 1
-                on_step(done, total)
-    return _report(runs, seeds, hidden, leak_check(measurements, pools, known))
+                runs[name][n].append(game.played(task, strategies(setting)[n], seed))
+                on_step(next(steps), total)
+        if setting == "warm":
+            informed.append([])
+            for task in tasks:
+                informed[-1].append(game.scored(task, informed_order(task, game.labels, game.censored)[:BUDGET]))
+                on_step(next(steps), total)
+    others: list[list[Run]] = []
+    for name, rows in harder.items():
+        others.append([])
+        for seed in range(seeds):
+            task = game.task(rows, known[name], MORE_HIDDEN, [seed, OTHER])
+            others[-1].append(game.played(task, strategies("warm")[OURS], seed))
+            on_step(next(steps), total)
+    checks = (acceleration(informed), acceleration(others) if others else None)
+    return _report(runs, seeds, hidden, leak_check(measurements, pools, known), *checks)
+
+
+class _Game:
+    """Measured rows, from which tasks are drawn and on which strategies play."""
+
+    def __init__(self, measurements: Sequence[Measurement]) -> None:
+        self.table = Table(measurements)
+        self.labels = np.array([m.log10_conductivity for m in measurements])
+        self.censored = np.array([m.censored for m in measurements])
+        self.families = [m.family for m in measurements]
+
+    def task(self, rows: np.ndarray, known: np.ndarray, hidden: float, stream: Sequence[int]) -> Task:
+        """A share of the pool and of the known labels hidden at random."""
+        rng = np.random.default_rng(stream)
+        pool, others = _some(rows, hidden, rng), _some(known, hidden, rng)
+        return Task(self.table, pool, others, self.labels[others], self.censored[others])
+
+    def played(self, task: Task, strategy: Strategy, seed: int) -> Run:
+        return self.scored(task, play(task, strategy, lambda rows: (self.labels[rows], self.censored[rows]), seed))
+
+    def scored(self, task: Task, order: np.ndarray) -> Run:
+        """Hits of rows measured in an order."""
+        best = set(task.pool[target_rows(self.labels[task.pool], SHARE)].tolist())
+        hits = np.array([i in best for i in order.tolist()])
+        return Run(len(task.pool), len(best), hits, len({self.families[i] for i in order} - {""}))
 
 
 def large_families(measurements: Sequence[Measurement], hidden: float = HIDDEN) -> dict[str, np.ndarray]:
@@ -159,7 +206,14 @@ def _some(rows: np.ndarray, hidden: float, rng: np.random.Generator) -> np.ndarr
     return np.sort(rng.choice(rows, len(rows) - int(hidden * len(rows)), replace=False))
 
 
-def _report(runs: dict[str, dict[str, list[Run]]], seeds: int, hidden: float, leaks: LeakCheck) -> Report:
+def _report(
+    runs: dict[str, dict[str, list[Run]]],
+    seeds: int,
+    hidden: float,
+    leaks: LeakCheck,
+    informed: Interval,
+    others: Interval | None,
+) -> Report:
     cold, warm = runs["cold"], {name: by for name, by in runs.items() if name != "cold"}
     names = list(next(iter(warm.values())))
     grouped = {
@@ -182,6 +236,8 @@ def _report(runs: dict[str, dict[str, list[Run]]], seeds: int, hidden: float, le
         by_hit=by_hit,
         curves={n: _curve(found) for n, found in cold.items()},
         random_hits=expected,
+        informed=informed,
+        other_draws=others,
         pools={name: _size(by) for name, by in runs.items()},
         seeds=seeds,
         hidden=hidden,
