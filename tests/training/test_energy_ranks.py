@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import mlflow
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,6 @@ from ionscout.training.energy.config import load_config
 from ionscout.training.energy.data import CompositionTable
 from ionscout.training.energy.descent import Snapshot, Work, _begin, _loss, descend
 from ionscout.training.energy.ray_ranks import RayRanks
-from ionscout.training.ray_engine import RayEngine
 
 CONFIG = load_config(
     None,
@@ -53,12 +53,6 @@ def table():
         targets[i, 0] = -abs(a - b) * x * (1 - x)
         targets[i, 1] = 0.1 if i % 3 else np.nan
     return CompositionTable(np.arange(300).astype(str), z, fraction, targets, "toy")
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with RayEngine(2) as running:
-        yield running
 
 
 def work(table, epochs, **changes):
@@ -101,25 +95,16 @@ def test_the_loss_falls_with_two_workers_and_the_fit_is_recorded_by_the_caller(t
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     settings.cache_clear()
     try:
-        config = CONFIG.model_copy(update={"epochs_holdout": 30})
-        (found,) = fit.run(config, holdout=True, quiet=True, table=table, fit=RayRanks(cluster).descend)
+        config = CONFIG.model_copy(update={"epochs_holdout": 25})
+        (found,) = fit.run(config, holdout=True, minutes=9, quiet=True, table=table, fit=RayRanks(cluster).descend)
         spread = float(np.abs(table.targets[:, 0] - table.targets[:, 0].mean()).mean())
         assert found.last_error < 0.3 * spread
         assert found.weights.is_file()
-        import mlflow
-
         (run,) = mlflow.search_runs(experiment_names=["energy"], output_format="list")
         errors = mlflow.MlflowClient().get_metric_history(run.info.run_id, "train_error_meV_atom")
         assert errors[-1].value < 0.5 * errors[0].value
     finally:
         settings.cache_clear()
-
-
-def test_a_time_budget_ends_all_workers_together(table, cluster):
-    heard = Heard()
-    done = RayRanks(cluster).descend(replace(work(table, 10_000), minutes=0.03), heard)
-    assert all(torch.isfinite(v).all() for v in done.weights.values())
-    assert heard.errors
 
 
 def test_a_fit_goes_on_from_a_checkpoint_and_refuses_one_of_another_shape(table):

@@ -20,7 +20,6 @@ from ionscout.training.engines import FitStopped, Here, Processes, open_engine
 from ionscout.training.ensembles import start_ensemble
 from ionscout.training.examples import make_examples
 from ionscout.training.overrides import parsed
-from ionscout.training.ray_engine import RayEngine
 
 SMALL = read_config(ConductivityConfig, None, "conductivity").model_copy(
     update={
@@ -36,12 +35,6 @@ SMALL = read_config(ConductivityConfig, None, "conductivity").model_copy(
 @pytest.fixture(scope="module")
 def rows():
     return make_examples(Embedded().load()[:60], SMALL.network.cutoff)
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with RayEngine(2) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

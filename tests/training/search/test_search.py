@@ -12,7 +12,6 @@ from ionscout.training.conductivity import TrainingData
 from ionscout.training.config import ConductivityConfig, read_config
 from ionscout.training.engines import Here
 from ionscout.training.overrides import value_at
-from ionscout.training.ray_engine import RayEngine
 from ionscout.training.retraining.state import AlreadyRunning
 from ionscout.training.search import trials as trials_module
 from ionscout.training.search.objective import FoldError
@@ -177,8 +176,7 @@ def test_a_study_is_held_by_one_search_and_its_name_is_a_file_name():
         pass
 
 
-def test_trials_side_by_side_on_ray_give_the_same_score_as_here(data):
-    with RayEngine(2) as cluster:
-        there = search(data, CONFIG, SPACE, cluster, trials=3, name="ray")
+def test_trials_side_by_side_on_ray_give_the_same_score_as_here(data, cluster):
+    there = search(data, CONFIG, SPACE, cluster, trials=3, name="ray")
     assert there.trials == 3
     assert there.before == found(data, "here", 1).before
