@@ -13,7 +13,7 @@ endif
 export MLFLOW_DISABLE_TELEMETRY := true
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: setup test lint demo serve
+.PHONY: setup test lint demo serve rehearsal
 
 setup: $(STAMP)
 
@@ -42,3 +42,7 @@ demo: setup
 
 serve: setup
 	$(BIN)/ionscout serve
+
+# A retraining from the first champion to the rollback, with kills and bad challengers; embedded data, some five minutes.
+rehearsal: setup
+	$(BIN)/ionscout benchmark retraining
