@@ -83,6 +83,12 @@ def test_a_node_with_another_version_is_refused(cluster, monkeypatch):
         cluster.submit(np.roll, cluster.share(np.arange(3)), 1).result()
 
 
+def test_a_cluster_that_is_there_is_used_with_all_its_cores_and_left_running(cluster):
+    with ray_engine.RayEngine(None) as second:
+        assert second.workers == 2
+    assert cluster.submit(np.roll, cluster.share(np.arange(2)), 1).result()[0] == 1
+
+
 def test_a_lost_worker_is_one_sentence():
     with pytest.raises(FitStopped, match="run the same command again"), Processes(1) as engine:
         engine.submit(os.kill, engine.share(engine.submit(process_of, engine.share(None)).result()), 9).result()

@@ -33,6 +33,7 @@ CAUTION = (
     "The winner was selected on these folds, so its score flatters; only a training and the gate "
     "(ionscout retrain conductivity --config FILE) say whether it is better."
 )
+NO_GAIN = "On folds of another seed it is no better than before: the gain was selection."
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,6 @@ def search(
     Raises:
         BadData: no trial has a score, or the study was begun with something else; FitStopped: a worker was lost.
     """
-    main = make_examples(data.main, config.network.cutoff)
-    choose = extra_rows(make_examples(data.extra, config.network.cutoff) if data.extra else None)
     identity = identity_of(
         data=[content_hash(data.main), content_hash(data.extra)],
         configuration=config.model_dump(mode="json", exclude={"workers"}),
@@ -104,12 +103,15 @@ def search(
     with open_study(name, url, identity, config.seed) as study, _recorded(study, config, space, data) as run_id:
         if not study.get_trials(deepcopy=False) and (place := space.present(config)) is not None:
             study.enqueue_trial(place, user_attrs={AS_IT_IS: True})
+        main = make_examples(data.main, config.network.cutoff)
+        choose = extra_rows(make_examples(data.extra, config.network.cutoff) if data.extra else None)
         folds = make_folds(main, base, choose, space.part)
         Trials(study, space, base, space.part, folds, engine).run(trials, seconds, on_trial)
         result = _result(study, space, config, output, run_id)
         if result.before is not None and result.score < result.before:
-            judged = _on_other_folds(main, choose, base, space, study, engine)
-            result = replace(result, other_folds=judged)
+            after, before = _on_other_folds(main, choose, base, space, study, engine)
+            caution = f"{NO_GAIN} {CAUTION}" if after >= before else CAUTION
+            result = replace(result, other_folds=(after, before), caution=caution)
         figure = search_figure(counted(study), result.before, result.importances)
         _record(result, figure)
         on_figure(figure)

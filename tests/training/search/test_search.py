@@ -124,6 +124,17 @@ def test_it_starts_from_the_configuration_stops_bad_trials_and_gets_better(home,
         assert (noise < 0.4) == ("diverged" in trial.user_attrs.get(REASON, ""))
 
 
+def test_a_gain_that_other_folds_do_not_show_is_called_selection(data, monkeypatch):
+    def error(fold, config):
+        better = config.process.noise != CONFIG.process.noise and config.seed == CONFIG.seed
+        return FoldError(4.0 if better else 5.0, 10)
+
+    monkeypatch.setitem(trials_module.ERRORS, "process", error)
+    result = found(data, "selection", 3)
+    assert (result.score, result.before, result.other_folds) == (0.4, 0.5, (0.5, 0.5))
+    assert "the gain was selection" in result.caution
+
+
 def test_a_killed_search_tries_again_what_it_was_at_and_keeps_the_count(home, data, bowl):
     def die(done, total):
         if done == 3:
