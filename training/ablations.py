@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ionscout.datasets.sources.base import Measurement
+from ionscout.datasets.structure import Material
 from ionscout.models.conductivity.features import environments, transport
 from ionscout.models.conductivity.inputs import graph_of
 from ionscout.models.conductivity.predictor import view_of
@@ -98,7 +99,7 @@ def _predict(variant: Variant, training: Examples, test: Examples, process: Proc
     if variant.rounded:
         fitted, asked = _rounded(fitted), _rounded(asked)
     if "transport" in variant.beside:
-        fitted, asked = _with_transport(fitted), _with_transport(asked)
+        fitted, asked = with_transport(fitted), with_transport(asked)
     views = np.array([view_of(material) for material in test.materials])
     prediction = np.full(len(test), np.nan)
     for view in np.unique(views):
@@ -121,16 +122,22 @@ def _rows(variant: Variant, training: Examples) -> Examples:
     return rows if variant.energies else replace(rows, energy=np.full(len(rows), np.nan))
 
 
-def _rounded(examples: Examples) -> Examples:
-    materials = [
+def rounded_materials(examples: Examples) -> list[Material]:
+    """Materials of the rows, with the majority species on every site of a crystal."""
+    return [
         m if m.structure is None else replace(m, structure=rounded_structure(m.structure)) for m in examples.materials
     ]
+
+
+def _rounded(examples: Examples) -> Examples:
+    materials = rounded_materials(examples)
     graphs = [graph_of(m.composition, m.structure, 5.0) for m in materials]
     measured = np.array([m.structure is not None for m in examples.materials])
     values = np.where(measured[:, None], environments(materials, graphs), examples.features["environment"])
     return replace(examples, features=examples.features.with_block("environment", values))
 
 
-def _with_transport(examples: Examples) -> Examples:
+def with_transport(examples: Examples) -> Examples:
+    """The rows with descriptors of their lithium sub-lattice."""
     values = transport(examples.materials, examples.graphs)
     return replace(examples, features=examples.features.with_block("transport", values))

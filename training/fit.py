@@ -1,7 +1,7 @@
 """Fit one network: seeded, with early stopping on rows of publications held out for it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,14 +36,24 @@ class FittedNetwork:
 
 
 def fit_network(
-    examples: Examples, config: ConductivityConfig, seed: int, on_epoch: Callable[[int], None] | None = None
+    examples: Examples,
+    config: ConductivityConfig,
+    seed: int,
+    on_epoch: Callable[[int], None] | None = None,
+    initial: Mapping[str, Tensor] | None = None,
 ) -> FittedNetwork:
-    """Train one network; `on_epoch` is told the number of each finished epoch."""
+    """Train one network; `on_epoch` is told the number of each finished epoch.
+
+    Args:
+        initial: weights to start from, by name, instead of random ones; those that are missing stay random.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     training, validation = _hold_out(examples, config, rng)
     network = ConductivityNetwork(config.network).to(device)
+    if initial:
+        network.load_state_dict(dict(network.state_dict()) | dict(initial))
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     steps = config.epochs * math.ceil(len(training) / config.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, steps, pct_start=0.15)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ionscout.datasets.errors import DataUnavailable
 from ionscout.datasets.sources.repeats import fraction_matrix
-from ionscout.training import ablations
+from ionscout.training import ablations, graph_levers, stacks
 from ionscout.training.baselines import Median, RandomForest, constant_half_width, out_of_fold
 from ionscout.training.benchmarks.learning_curve import SHARES, learning_curve
 from ionscout.training.benchmarks.ordering import score_predictions, score_series_held_out
@@ -50,13 +50,12 @@ def run(
         raise DataUnavailable("The OBELiX training part is missing; set IONSCOUT_DATA_DIR.")
     examples = make_examples(data.main, config.network.cutoff)
     extra = extra_rows(make_examples(data.extra, config.network.cutoff))
-    steps = _Steps(
-        on_step, seeds * config.folds * (config.members + len(ablations.VARIANTS)) + config.folds * (1 + len(SHARES))
-    )
+    once = 1 + len(SHARES) + graph_levers.FEW * len(graph_levers.LEVERS) + stacks.FITS
+    steps = _Steps(on_step, config.folds * (seeds * (config.members + len(ablations.VARIANTS)) + once))
     runs = [_run(examples, extra, config.model_copy(update={"seed": seed}), steps) for seed in range(seeds)]
     first = runs[0]
     predict = _fit_predict(examples, extra, config)
-    masks = _masks(examples, config)
+    masks = row_masks(examples, config)
     held_out = score_series_held_out(predict, data.main, config.folds, 0)
     steps.many(config.folds)
     forest_held_out = score_series_held_out(_forest(data.main), data.main, config.folds, 0)
@@ -65,7 +64,11 @@ def run(
         "trained_on": data.description,
         "rows": {part: int(mask.sum()) for part, mask in masks.items()},
         "models": _models(runs, examples, masks),
-        "levers": {name: _mean_scores([r.levers[name] for r in runs], examples, masks) for name in first.levers},
+        "levers": {name: mean_scores([r.levers[name] for r in runs], examples, masks) for name in first.levers},
+        "graphs_and_stacks": {
+            name: mean_scores(predictions, examples, masks)
+            for name, predictions in _graphs_and_stacks(first, examples, extra, config, steps).items()
+        },
         "families": _families(runs, examples),
         "novelty": _novelty(runs, examples),
         "intervals": _intervals(runs, examples),
@@ -103,6 +106,20 @@ def _run(examples: Examples, extra: Callable, config: ConductivityConfig, steps:
     return _Run(config.seed, oof, nested(oof), nested(oof, 1.0), nested(oof, 0.0), forest, median, levers)
 
 
+def _graphs_and_stacks(
+    first: _Run, examples: Examples, extra: Callable, config: ConductivityConfig, steps: _Steps
+) -> dict[str, list[np.ndarray]]:
+    """On the first seed of the folds alone: each of these trains for minutes."""
+    config = config.model_copy(update={"seed": first.seed})
+    graphs = graph_levers.out_of_fold(examples, extra, config, first.oof, on_fit=steps.one)
+    process = first.process.location
+    return (
+        graphs
+        | {"Gaussian process": [process]}
+        | stacks.out_of_fold(examples, extra, config, first.oof, process, steps.one)
+    )
+
+
 def _fit_predict(examples: Examples, extra: Callable, config: ConductivityConfig) -> Callable:
     """The process as shipped, on any rows: for the learning curve and for series held out whole."""
 
@@ -122,7 +139,7 @@ def _forest(measurements: list) -> Callable:
     return predict
 
 
-def _masks(examples: Examples, config: ConductivityConfig) -> dict[str, np.ndarray]:
+def row_masks(examples: Examples, config: ConductivityConfig) -> dict[str, np.ndarray]:
     """All rows, rows with CIF, and rows whose composition no training row of their fold (seed 0) has."""
     matrix = fraction_matrix(examples.measurements)
     known = np.zeros(len(examples), dtype=bool)
@@ -140,10 +157,10 @@ def _models(runs: list[_Run], examples: Examples, masks: dict[str, np.ndarray]) 
         FOREST: lambda r: r.forest,
         "median": lambda r: r.median,
     }
-    return {name: _mean_scores([pick(r) for r in runs], examples, masks) for name, pick in chosen.items()}
+    return {name: mean_scores([pick(r) for r in runs], examples, masks) for name, pick in chosen.items()}
 
 
-def _mean_scores(predictions: list[np.ndarray], examples: Examples, masks: dict[str, np.ndarray]) -> dict:
+def mean_scores(predictions: list[np.ndarray], examples: Examples, masks: dict[str, np.ndarray]) -> dict:
     """MAE under the three protocols and Spearman, mean over the seeds, for each part of the rows."""
     table = {}
     for part, mask in masks.items():
