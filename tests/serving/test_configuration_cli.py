@@ -41,6 +41,31 @@ def test_the_changes_reach_the_training(monkeypatch):
     assert (config.network.width, config.process.noise) == (64, 0.6)
 
 
+def test_engine_options_reach_the_energy_fit_or_are_wrong_usage(monkeypatch):
+    from contextlib import nullcontext
+
+    asked = []
+
+    def engine(workers, address):
+        asked.append((workers, address))
+        return nullcontext("a cluster")
+
+    monkeypatch.setattr("ionscout.training.ray_engine.RayEngine", engine)
+    monkeypatch.setattr("ionscout.training.energy.ship.train", lambda *a, fit, **k: type(fit.__self__).__name__)
+    energy = ["train", "energy", "--set", "width=32"]
+    found = CliRunner().invoke(cli.app, [*energy, "--engine", "ray", "--ray-address", "auto", "--workers", "3"])
+    assert found.stdout.strip() == "energy RayRanks"
+    CliRunner().invoke(cli.app, [*energy, "--engine", "ray", "--ray-address", "auto"])
+    assert asked == [(3, "auto"), (None, "auto")]
+    for wrong in (
+        ["--workers", "2"],
+        ["--engine", "spark"],
+        ["--ray-address", "auto"],
+        ["--engine", "ray", "--workers", "0"],
+    ):
+        assert CliRunner().invoke(cli.app, [*energy, *wrong]).exit_code == 2
+
+
 def test_a_report_names_the_changes_it_was_made_with():
     from pathlib import Path
 

@@ -1,9 +1,12 @@
 """Fits of the energy GNN by several workers at once: the loss falls, and the fit is that of one process."""
 
+import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import mlflow
 import numpy as np
+import psutil
 import pytest
 import torch
 from pymatgen.core import Element
@@ -16,6 +19,7 @@ from ionscout.training.energy.config import load_config
 from ionscout.training.energy.data import CompositionTable
 from ionscout.training.energy.descent import Snapshot, Work, _begin, _loss, descend
 from ionscout.training.energy.ray_ranks import RayRanks
+from ionscout.training.engines import FitStopped
 
 CONFIG = load_config(
     None,
@@ -82,9 +86,11 @@ def test_the_mean_of_the_gradients_of_all_shares_is_the_gradient_of_the_batch(ta
 def test_two_workers_fit_what_one_process_fits(table, cluster):
     alone, together = Heard(), Heard()
     one = descend(work(table, 2), alone)
-    two = RayRanks(cluster).descend(work(table, 2), together)
+    two = RayRanks(cluster).descend(replace(work(table, 2), save_every=0.0), together)
     assert len(together.errors) == len(alone.errors)
     np.testing.assert_allclose(together.errors, alone.errors, rtol=1e-3)
+    assert 0 < float(together.kept[-1]["progress"]) <= 1  # checkpoints reach the caller
+    assert distance({k[5:]: v for k, v in together.kept[-1].items() if k.startswith("mean.")}, two.weights) == 0
     # Muon works in bfloat16, so that the last bits of a gradient become 0.4 % of the weights within these 14 steps.
     other = descend(Work(CONFIG, table, np.ones(300, dtype=bool), epochs=2, seed=4), Heard())
     assert distance(two.weights, one.weights) < 0.02 < 0.2 * distance(other.weights, one.weights)
@@ -114,6 +120,26 @@ def test_a_fit_goes_on_from_a_checkpoint_and_refuses_one_of_another_shape(table)
     assert distance(unchanged.weights, dict(state.mean.state_dict())) == 0
     with pytest.raises(BadData, match="move mlruns/energy away, or set width and layers"):
         descend(replace(work(table, 1, width=16), weights=kept), Heard())
+
+
+def test_a_lost_worker_ends_the_fit_of_all_with_one_sentence(table, cluster):
+    def kill():
+        while not ended.wait(0.2):
+            for child in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):
+                    if any("_Rank.fit" in word for word in child.cmdline()):
+                        child.kill()
+                        return
+
+    ended = threading.Event()
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        with pytest.raises(FitStopped, match="run the same command again"):
+            RayRanks(cluster).descend(work(table, 100_000), Heard())
+    finally:
+        ended.set()
+        killer.join()
 
 
 def test_more_workers_than_rows_in_a_batch_are_refused(table, cluster):

@@ -18,7 +18,6 @@ from ionscout.training.energy.ranks import Alone, Ranks
 
 _WARMUP = 0.02  # share of a fit; Muon diverges in the first steps at the full rate
 _HUBER = 0.1  # eV/atom; decomposition energies have a long tail of impossible compounds
-_SAVE_EVERY = 60.0  # s; so much is lost when a fit is stopped
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Work:
         train: rows to learn from, [N] bool.
         epochs: of the whole fit. seed: of every random stream. restart: share of both learning rates.
         weights: what the fit starts from: a checkpoint (`Snapshot.tensors`), or a network alone; None: random ones.
-        minutes: wall-clock budget.
+        minutes: wall-clock budget. save_every: s between checkpoints; so much is lost when a fit is stopped.
     """
 
     config: FitConfig
@@ -40,6 +39,7 @@ class Work:
     restart: float = 1.0
     weights: Mapping[str, Tensor] | None = None
     minutes: float | None = None
+    save_every: float = 60.0
 
 
 @dataclass
@@ -124,7 +124,7 @@ def descend(work: Work, record: Recorder, ranks: Ranks | None = None) -> Descend
             step += 1
             if ranks.first:
                 record.step(state.progress)
-                if time.monotonic() - saved > _SAVE_EVERY:
+                if time.monotonic() - saved > work.save_every:
                     record.keep(state.tensors())
                     saved = time.monotonic()
         if errors:
