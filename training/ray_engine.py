@@ -16,7 +16,7 @@ from typing import Any
 from ionscout.datasets.errors import BadData, DataUnavailable, IonscoutError
 from ionscout.training.engines import FitStopped, Result, call, unpacked
 
-OBJECT_STORE = 256_000_000  # bytes, of a cluster started here: shards of a screen are 4 MB at most, folds of a search 16
+OBJECT_STORE = 256_000_000  # bytes, of a cluster started here: shards of a screen are up to 4 MB, folds of a search 16
 VERSIONS = ("ionscout", "torch", "numpy")
 
 
