@@ -44,6 +44,7 @@ RULES: dict[str, tuple[Action, str]] = {
     "power of ten": ("dropped", "the digits of the original table with another power of ten"),
     "family label": ("repaired", "a family label that the formula contradicts; this table's labels are not used"),
     "implausible energy": ("dropped", "an activation energy outside 0.02 to 2.5 eV; the rest of the row is kept"),
+    "name given twice": ("repaired", "the identifier of an earlier row; the line number was added to it"),
     "repeat": ("dropped", "same composition, temperature within 5 K and value within 2 % as an earlier row"),
     "contradictory": (
         "flagged",

@@ -82,8 +82,8 @@ class Table(Source):
         """
         rows, tally = self._rows(), Tally()
         prepared = self.prepare(rows, tally)
-        read = [m for number, row in prepared if (m := self.measurement(number, row, tally)) is not None]
-        kept = _without_repeats(read, tally)
+        read = [(number, m) for number, row in prepared if (m := self.measurement(number, row, tally)) is not None]
+        kept = _without_repeats(_named_once(read, tally), tally)
         for i in sorted({i for pair in contradictory(kept) for i in pair}):
             tally.note("contradictory", kept[i].formula)
         for m in kept:
@@ -178,6 +178,17 @@ def read_conductivity(cell: str, kelvin: float, composition: Composition, tally:
         tally.note("beyond measurement", cell)
         value, bound = LOWEST, True
     return float(np.log10(value)), bound
+
+
+def _named_once(rows: list[tuple[int, Measurement]], tally: Tally) -> list[Measurement]:
+    """Rows with their line numbers, as rows of which no two have one identifier: a model's record knows rows by it."""
+    named: dict[str, Measurement] = {}
+    for number, m in rows:
+        if m.id in named:
+            tally.note("name given twice", f"{m.id} {m.formula}")
+            m = replace(m, id=f"{m.id}, line {number}")
+        named[m.id] = m
+    return list(named.values())
 
 
 def _without_repeats(rows: list[Measurement], tally: Tally) -> list[Measurement]:

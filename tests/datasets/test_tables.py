@@ -34,6 +34,7 @@ def liverpool(tmp_path):
         ["7", "Li3.2Ge0.2P0.8S4", "Some Journal 1965", "25", "1.00E-04", "-4", "Other", "#N/A"],
         ["8", "Li3.2Ge0.2P0.8S4", "10.1/e", "25", "1.01E-04", "-3.99568", "Other", "#N/A"],
         ["9", "Li3.2Ge0.2P0.8S4", "10.1/f", "25", "5.00E-07", "-6.30103", "Thio-LISICON", "#N/A"],
+        ["9", "LiF", "Some Journal 1965", "351", "2.65E-09", "-8.576754", "Rocksalt", "#N/A"],
     ]
     return write(tmp_path / "liverpool.csv", columns, rows)
 
@@ -41,7 +42,7 @@ def liverpool(tmp_path):
 def test_liverpool_temperatures_become_kelvin_and_doubtful_ones_go(liverpool):
     clean = Liverpool(liverpool).clean()
     rows = {m.id: m for m in clean.measurements}
-    assert sorted(rows) == ["1", "2", "3", "7", "9"]
+    assert sorted(rows) == ["1", "2", "3", "7", "9", "9, line 11"]
     assert [rows[i].temperature_K for i in ("1", "2", "3")] == pytest.approx([298.15, 423.15, 573.15])
     assert rows["1"].formula == "Li5La3Ta1.8Zr0.2O12"
     assert rows["1"].doi == "10.1/a"
@@ -51,10 +52,10 @@ def test_liverpool_temperatures_become_kelvin_and_doubtful_ones_go(liverpool):
     assert rows["7"].family == ""
     expected = {
         "formula characters": 1, "kelvin or celsius": 1, "charge imbalance": 1, "columns disagree": 1, "repeat": 1,
-        "contradictory": 2,
+        "contradictory": 2, "name given twice": 1,
     }  # fmt: skip
     assert {rule: clean.report.count(rule) for rule in expected} == expected
-    assert (clean.report.rows_read, clean.report.rows_kept) == (9, 5)
+    assert (clean.report.rows_read, clean.report.rows_kept) == (10, 6)
 
 
 @pytest.fixture
