@@ -145,15 +145,15 @@ gain nothing once the loop runs); forests as the mean of the process; choosing b
 several dials within one batch; a kernel on site environments (better on garnets, stuck in NASICON); the conductivity
 model fitted without the family, with and without the other tables, as the mean or as mean and covariance; a first batch
 that lowers the variance of the whole pool most; looking ahead over ten measurements. A kernel on thirteen physical
-descriptors whose lengths were learned within the other families, with such a first batch, came to 2.0 here and to 2.1
-instead of 1.7 on other draws: steadier, not better enough to be another model to keep.
+descriptors whose lengths were learned within the other families, with such a first batch, came to 2.0 here and on other
+draws alike: no better.
 
 Why warm is hard: repeats of one composition differ by half a decade, but the best 5 % of these families end less than
 0.2 decades above the next row, so that it is partly noise which of twenty good rows is a target. In a pool of 76 with
 four targets, somebody who knew the best twenty rows but not their order would need 12.6 measurements for the third
-hit: an acceleration of 3.7. The same model with *every* label of the family but the row's own ranks the pool no better
-than the first table says; a campaign starts with none of them and has to pay for what it learns. And the number hangs
-on few rows: see the line of other draws.
+hit: an acceleration of 3.7. The same model with *every* label of the family but the row's own ranks the pool as the
+first table says: not surely better than what was aimed for. A campaign starts with none of these labels and has to pay
+for what it learns.
 """
 
 _LEAKS = """
