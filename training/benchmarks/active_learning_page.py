@@ -110,8 +110,9 @@ def _yes(value: bool) -> str:
 
 _HEAD = """# Active learning on OBELiX
 
-How many measurements the loop of `ionscout campaign` saves. Pool: rows of OBELiX `train.csv`; targets: the best 5 % of
-the pool; 50 measurements in batches of five; {seeds} seeds, each of which hides {hidden:.0%} of the pool and of the
+How many measurements the loop of `ionscout campaign` saves: its acquisition and its batches, with a Gaussian process in
+place of the shipped model, which has seen all of these labels. Pool: rows of OBELiX `train.csv`; targets: the best 5 %
+of the pool; 50 measurements in batches of five; {seeds} seeds, each of which hides {hidden:.0%} of the pool and of the
 known labels, the same for every strategy. Cold: no conductivity at the start, all families in one pool. Warm: the pool
 is one family and the labels of all others are known, without rows that share composition or publication with it.
 
