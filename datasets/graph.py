@@ -80,6 +80,13 @@ def crystal_graph(structure: Structure, cutoff: float = CUTOFF) -> CrystalData:
     )
 
 
+def site_classes(structure: Structure, cutoff: float = CUTOFF) -> np.ndarray:
+    """Which node of `crystal_graph` each site became, [sites] int."""
+    centre, neighbour, _, distance = structure.get_neighbor_list(cutoff)
+    bins = np.round(distance / RESOLUTION).astype(np.int64)
+    return np.unique(_site_colours(structure, centre, neighbour, bins), return_inverse=True)[1]
+
+
 def _site_colours(structure: Structure, centre: np.ndarray, neighbour: np.ndarray, bins: np.ndarray) -> np.ndarray:
     """Colour refinement (Weisfeiler and Leman), uint64 [sites]: equal colours, equal messages at every depth."""
     colours = np.array(

@@ -7,11 +7,10 @@ environments mean: the error on measured crystals falls by 2 % (P) to 4 % (B). H
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 from pymatgen.core import Composition
 
-from ionscout.datasets.graph import CUTOFF
-from ionscout.datasets.structure import ConventionalCell, Material
+from ionscout.datasets.graph import CUTOFF, CrystalData
+from ionscout.datasets.structure import ConventionalCell
 from ionscout.datasets.templates import Completed, Template, template_for, templates_of
 from ionscout.models.conductivity.features import environments
 from ionscout.models.conductivity.inputs import graph_of
@@ -23,21 +22,23 @@ WORST_MISMATCH = 1.0  # cost of the placement per atom; beyond, it is another st
 def with_borrowed_environments(examples: Examples) -> Examples:
     """The same rows; where the environment is not known but the cell is, that of the best template stands in."""
     values = examples.features["environment"].copy()
+    for row, graph in borrowed_graphs(examples).items():
+        values[row] = environments([examples.materials[row]], [graph])[0]
+    return replace(examples, features=examples.features.with_block("environment", values))
+
+
+def borrowed_graphs(examples: Examples) -> dict[int, CrystalData]:
+    """Graphs of rows that have a cell but no atoms, by row: of the best template, without sites where none fits."""
     templates = templates_of(examples.measurements)
+    graphs = {}
     for row, material in enumerate(examples.materials):
         if material.structure is None and material.cell is not None:
-            values[row] = _environment(material, material.cell, templates)
-    return replace(examples, features=examples.features.with_block("environment", values))
+            found = borrowed(material.composition, material.cell, templates)
+            graphs[row] = graph_of(material.composition, None if found is None else found.structure, CUTOFF)
+    return graphs
 
 
 def borrowed(composition: Composition, cell: ConventionalCell, templates: Sequence[Template]) -> Completed | None:
     """The best template filled with a composition in its own cell; None where none is of one structure type with it."""
     found = template_for(composition, cell, "", templates)
     return None if found is None or found.mismatch > WORST_MISMATCH else found
-
-
-def _environment(material: Material, cell: ConventionalCell, templates: Sequence[Template]) -> np.ndarray:
-    """The environment in the borrowed structure; NaN where there is none."""
-    found = borrowed(material.composition, cell, templates)
-    graph = graph_of(material.composition, None if found is None else found.structure, CUTOFF)
-    return environments([material], [graph])[0]

@@ -137,7 +137,7 @@ class ConductivityNetwork(nn.Module):
         composition = self.composition(
             batch.composition, batch.formula_embedding if self.config.use_embedding else None
         )
-        structure = self._structure(batch, len(composition))
+        structure = self.structure(batch)
         if not self.config.use_composition:
             composition = torch.zeros_like(composition)
         absent = batch.has_structure[:, None] < 0.5
@@ -148,14 +148,19 @@ class ConductivityNetwork(nn.Module):
         structure = torch.where(absent, self.no_structure, structure)
         return self.head(torch.cat([composition, structure], 1))
 
-    def _structure(self, batch: Batch, graphs: int) -> Tensor:
-        """Crystal encoder: means over all atoms and over lithium, volume per atom, lithium occupancy. [b, 2w + 2]"""
+    def sites(self, batch: Batch) -> Tensor:
+        """What the crystal encoder makes of every site, [n, width]."""
         sites = len(batch.vacancy)
         h = scatter(self.element(batch.species_z) * batch.species_occupancy[:, None], batch.species_site, 0, sites)
         h = h + batch.vacancy[:, None] * self.vacancy
         radial, weight = self._edges(batch)
         for convolution in self.convolutions:
             h = convolution(h, batch.edge_index, radial, weight, batch.vacancy)
+        return h
+
+    def structure(self, batch: Batch) -> Tensor:
+        """Crystal encoder: means over all atoms and over lithium, volume per atom, lithium occupancy. [b, 2w + 2]"""
+        graphs, sites, h = len(batch.has_structure), len(batch.vacancy), self.sites(batch)
         lithium = scatter(batch.species_occupancy * (batch.species_z == LITHIUM), batch.species_site, 0, sites)
         lithium_sites = scatter((lithium > 0) * batch.multiplicity, batch.batch, 0, graphs)
         everything, _ = _mean(h, (1 - batch.vacancy) * batch.multiplicity, batch.batch, graphs)

@@ -4,6 +4,8 @@ Energies are on the scale of the Materials Project's 2020 corrections, which no 
 between structures of one reaction leave this module (see `training.anchoring`).
 """
 
+import contextlib
+import sys
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -48,11 +50,17 @@ class CHGNetPotential:
             converged=left <= force,
         )
 
+    def site_features(self, structure: Structure) -> np.ndarray:
+        """What the network makes of every site of an ordered structure, [sites, 64]; raises as `energy` does."""
+        _need_order(structure)
+        return np.asarray(self._model.predict_structure(structure, task="e", return_atom_feas=True)["atom_fea"])
+
     @cached_property
     def _model(self) -> Any:
         from chgnet.model import CHGNet  # loads torch modules and weights: half a second that most commands never need
 
-        return CHGNet.load(use_device="cpu", verbose=False)
+        with contextlib.redirect_stdout(sys.stderr):  # it greets, and stdout is for answers
+            return CHGNet.load(use_device="cpu", verbose=False)
 
     @cached_property
     def _optimizer(self) -> Any:

@@ -27,6 +27,7 @@ def register(benchmarks: typer.Typer) -> None:
     benchmarks.command("campaign")(campaign)
     benchmarks.command("active-learning")(active_learning)
     benchmarks.command("graph-only")(graph_only)
+    benchmarks.command("structure-pretraining")(structure_pretraining)
     rehearsal.register(benchmarks)
 
 
@@ -112,6 +113,21 @@ def graph_only(output: Reports = None, as_json: Json = False) -> None:
     with progress_bar("Cross-validations", as_json) as step:
         found = run(on_step=step)
     _report("graph_only", "mp-2019", found.as_dict(), markdown(found), output, as_json)
+
+
+def structure_pretraining(
+    epochs: Annotated[int, typer.Option(min=1, help="Of pre-training.")] = 15,
+    output: Reports = None,
+    as_json: Json = False,
+) -> None:
+    """Crystal encoder pre-trained on the shared crystals against none, on the same folds; a quarter of an hour."""
+    from ionscout.training.benchmarks.structure_pretraining import markdown, run
+    from ionscout.training.config import ConductivityConfig, read_config
+
+    with progress_bar("Epochs and fits", as_json) as step:
+        found = run(read_config(ConductivityConfig, None, "conductivity"), epochs, on_step=step)
+    page = markdown(found, "ionscout benchmark structure-pretraining --out benchmarks")
+    _report("structure_pretraining", "mp-2019", found, page, output, as_json)
 
 
 def campaign(
