@@ -14,7 +14,7 @@ from ionscout.datasets.settings import settings
 from ionscout.training import registry
 
 # Seconds after a stage was announced: into the middle of the two that take long.
-INTO = {"fit": 3.0, "gate": 1.0}
+INTO = {"fit": 3.0, "gate": 0.5}
 
 
 class RehearsalFailed(IonscoutError):
