@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymatgen.core import Composition, Lattice, Structure
+from pymatgen.core import Composition, Element, Lattice, Structure
 
 from ionscout.datasets.errors import BadFormula
 from ionscout.datasets.graph import composition_vector
+from ionscout.datasets.placement import UNPLACED, least_cost, place, site_groups
 from ionscout.datasets.sources.embedded import Embedded
 from ionscout.datasets.structure import ConventionalCell
 from ionscout.datasets.templates import Template, complete, fill, template_for, templates_of
@@ -158,3 +159,18 @@ def test_a_limit_on_the_mismatch_leaves_out_what_is_beyond_it_and_nothing_else(b
     everything = [(c.template, c.mismatch) for c in complete(formula, bundled, top=12)]
     limited = [(c.template, c.mismatch) for c in complete(formula, bundled, top=12, below=below)]
     assert limited == [(name, mismatch) for name, mismatch in everything if mismatch < below]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0.0, 60.0), min_size=4, max_size=4))
+def test_the_placement_is_a_minimum_no_plan_beats_and_every_atom_is_accounted_for(garnet, amounts):
+    elements = [Element(e) for e in ("Li", "Ga", "Zr", "O")]
+    groups, demand = site_groups(garnet.structure), dict(zip(elements, amounts, strict=True))
+    placed, cost, missing = place(demand, groups)
+    assert placed.min() >= -1e-9
+    assert placed.sum() + missing == pytest.approx(sum(amounts), abs=1e-6)
+    for column, group in zip(placed.T, groups, strict=True):
+        assert column.sum() <= max(len(group.sites), group.occupied) + 1e-6
+    bound = least_cost(demand, {e for g in groups for e in g.elements})
+    nothing = UNPLACED * sum(amounts) + 0.2 * sum(g.occupied for g in groups)  # all atoms left out, all groups emptied
+    assert bound - 1e-6 <= cost <= nothing + 1e-6
