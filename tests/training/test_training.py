@@ -37,18 +37,6 @@ def rows():
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A home folder of its own, so that no test writes to the real record."""
-    folder = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IONSCOUT_HOME", str(folder))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        settings.cache_clear()
-        yield folder
-    settings.cache_clear()
-
-
-@pytest.fixture(scope="module")
 def trained(home, rows):
     return train(TrainingData(rows, [], "embedded"), SMALL, home / "weights")
 

@@ -6,7 +6,6 @@ import pytest
 from optuna.trial import TrialState
 
 from ionscout.datasets.errors import BadData, DataUnavailable
-from ionscout.datasets.settings import settings
 from ionscout.datasets.sources.embedded import Embedded
 from ionscout.training.conductivity import TrainingData
 from ionscout.training.config import ConductivityConfig, read_config
@@ -20,6 +19,7 @@ from ionscout.training.search.space import SearchSpace
 from ionscout.training.search.study import REASON, identity_of, open_study
 from ionscout.training.tracking import use_record
 
+pytestmark = pytest.mark.usefixtures("home")  # tests share it, and differ by the names of their studies
 CONFIG = read_config(ConductivityConfig, None, "conductivity", ["folds=3"])
 SPACE = SearchSpace.model_validate(
     {
@@ -33,18 +33,6 @@ SPACE = SearchSpace.model_validate(
 
 class Killed(BaseException):
     """Stands for SIGKILL: no `except Exception` sees it."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory):
-    """A home folder of its own; tests share it, and differ by the names of their studies."""
-    folder = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IONSCOUT_HOME", str(folder))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        settings.cache_clear()
-        yield folder
-    settings.cache_clear()
 
 
 @pytest.fixture(scope="module")
