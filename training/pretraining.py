@@ -128,7 +128,8 @@ def crystal_embeddings(state: dict[str, Tensor], config: NetworkConfig, graphs: 
     network.load_state_dict(dict(network.state_dict()) | state)
     rows = []
     for start in range(0, len(graphs), BATCH):
-        batch = batch_of(graphs[start : start + BATCH])
+        part = list(graphs[start : start + BATCH])
+        batch = Batch.from_data_list(part, exclude_keys=["formula_embedding"])  # graphs of templates carry none
         pooled = network.structure(batch)[:, : 2 * config.width]
         rows.append(torch.where(batch.has_structure[:, None] > 0.5, pooled, torch.nan).double().numpy())
     return np.concatenate(rows)

@@ -12,7 +12,7 @@ from ionscout.datasets.graph import crystal_graph, site_classes
 from ionscout.datasets.settings import settings
 from ionscout.datasets.sources.embedded import Embedded
 from ionscout.datasets.structure import material_from_structure, parse_material
-from ionscout.models.conductivity.inputs import graphs_of
+from ionscout.models.conductivity.inputs import graph_of, graphs_of
 from ionscout.models.conductivity.network import NetworkConfig
 from ionscout.training.config import ConductivityConfig, read_config
 from ionscout.training.crystals import PROPERTIES, Crystal, shared_crystals
@@ -83,8 +83,11 @@ def test_a_fit_starts_from_given_weights(pretrained):
 def test_embeddings_know_the_crystal_but_not_the_choice_of_its_cell(pretrained, crystals):
     structure = crystals[0].structure
     materials = [material_from_structure(s) for s in (structure, structure * (1, 1, 2), crystals[1].structure)]
-    found = crystal_embeddings(pretrained.state, SHAPE, graphs_of([*materials, parse_material("Li2O")], SHAPE.cutoff))
-    assert found.shape == (4, 2 * SHAPE.width)
+    borrowed = graph_of(materials[0].composition, materials[0].structure, SHAPE.cutoff)  # without formula_embedding
+    graphs = [*graphs_of([*materials, parse_material("Li2O")], SHAPE.cutoff), borrowed]
+    found = crystal_embeddings(pretrained.state, SHAPE, graphs)
+    assert found.shape == (5, 2 * SHAPE.width)
+    np.testing.assert_allclose(found[0], found[4], atol=1e-6)
     np.testing.assert_allclose(found[0], found[1], atol=1e-4)
     assert np.abs(found[0] - found[2]).max() > 1e-3
     assert np.isnan(found[3]).all()

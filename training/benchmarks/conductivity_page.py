@@ -64,7 +64,8 @@ def _graphs_and_stacks(report: dict) -> list[str]:
         "Networks asked again are those of the graph ensemble; the others were trained for this table, two where two "
         "are compared. Stacks read the composition's embedding (32 components), element fractions, cell, symmetry and "
         "site environments, and transport descriptors; the size of their leaves is chosen by publications inside the "
-        "training rows.",
+        "training rows. A pre-trained crystal encoder is measured in "
+        "[structure_pretraining.md](structure_pretraining.md), by `ionscout benchmark structure-pretraining`.",
         "",
     ]
 
