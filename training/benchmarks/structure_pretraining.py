@@ -197,9 +197,9 @@ def markdown(report: dict[str, Any], command: str) -> str:
 
 def verdict(report: dict[str, Any]) -> str:
     """How far the best pre-training is from none, on rows with CIF (protocol B)."""
-    sentences = []
-    for kind, title in (("networks", "networks"), ("joined", "both joined"), ("process", "process")):
+    parts = []
+    for kind, title in (("networks", "the networks"), ("joined", "both joined"), ("process", "the process")):
         base, *others = (scores["cif"]["mae_B"] for scores in report[kind].values())
         best = min(others)
-        sentences.append(f"the {title} {abs(1 - best / base):.1%} {'below' if best < base else 'above'}")
-    return f"On rows with CIF (B) the best pre-training brings {', '.join(sentences)} what there is without it."
+        parts.append(f"{abs(1 - best / base):.1%} {'below' if best < base else 'above'} for {title}")
+    return f"On rows with CIF (B), the error with the better pre-training, against none: {', '.join(parts)}."
