@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
+from pathlib import Path
 
 from ionscout.training.benchmarks.screen_rows import strained_crystals
 
@@ -99,8 +100,12 @@ def _answer(texts: Sequence[str], start: Barrier) -> _Share:
 
 def peak_memory() -> float:
     """Largest resident memory of this process so far, MB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux; there `ru_maxrss` of a started process begins with what its parent held
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024  # bytes there, kilobytes on Linux
+    return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024  # bytes there, else kilobytes
 
 
 @contextmanager

@@ -59,6 +59,12 @@ def home(tmp_path_factory):
     settings.cache_clear()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _own_record(home):
+    """Tests of other folders, run in between, leave MLflow pointed at their own record."""
+    use_record()
+
+
 @pytest.fixture(scope="package")
 def champion(home, rows) -> str:
     """Version 1, trained on the embedded rows; `home/weights` holds what `--out` writes."""
