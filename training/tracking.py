@@ -1,6 +1,7 @@
 """MLflow as the record of every training: where it is kept, and one run as a context."""
 
 import os
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,9 @@ import httpx
 import mlflow
 import mlflow.data.pandas_dataset
 import pandas as pd
+import psutil
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pydantic import BaseModel
 
 from ionscout.datasets.errors import DataUnavailable
@@ -96,6 +99,8 @@ def relocate(database: Path, artifacts: Path) -> None:
 
 
 CONFIGURATION = "configuration.yaml"
+PROCESS = "process"  # tag of a run: machine, process and when that began, as process numbers are used again
+CLOCK_SECONDS = 5  # by which a corrected clock may shift when a process is said to have begun
 
 
 @contextmanager
@@ -112,10 +117,39 @@ def run(
         mlflow.create_experiment(experiment, artifact_location=_artifact_location(address, experiment))
     mlflow.set_experiment(experiment)
     kept = resume if resume is not None and _has_run(resume) else None
+    end_abandoned(experiment)
     with mlflow.start_run(run_id=kept, run_name=None if kept else name, nested=nested) as active:
+        mlflow.set_tag(PROCESS, _process())
         if kept is None:
             mlflow.log_params(parameters)
         yield active
+
+
+def end_abandoned(experiment: str) -> None:
+    """Mark as killed what the record holds as running, but whose process on this machine is gone, with nested runs."""
+    running = mlflow.search_runs(
+        experiment_names=[experiment], filter_string="attributes.status = 'RUNNING'", output_format="list"
+    )
+    gone = {run.info.run_id for run in running if _is_gone(run.data.tags.get(PROCESS, "unknown"))}
+    for run in running:
+        if run.info.run_id in gone or run.data.tags.get(MLFLOW_PARENT_RUN_ID) in gone:
+            mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
+
+
+def _process() -> str:
+    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.0f}"
+
+
+def _is_gone(tag: str) -> bool:
+    """Whether a tag names a process of this machine that runs no more; nothing is said of other machines."""
+    machine, *numbers = tag.split()
+    if machine != socket.gethostname():
+        return False
+    number, began = map(int, numbers)
+    try:
+        return abs(psutil.Process(number).create_time() - began) > CLOCK_SECONDS
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _has_run(run_id: str) -> bool:

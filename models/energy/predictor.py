@@ -130,6 +130,7 @@ def _chunks(z: Tensor) -> Iterator[tuple[Tensor, int]]:
 
 def save_predictor(networks: Sequence[EnergyNet], card: dict, folder: Path = WEIGHTS) -> str:
     """Write the members (float16) and the card, to which hashes and version are added; returns the version."""
+    folder.mkdir(parents=True, exist_ok=True)
     digest, files = hashlib.sha256(), []
     for k, network in enumerate(networks):
         file = folder / f"energy-{k}.safetensors"

@@ -51,7 +51,7 @@ def train(
     data: Data = None,
     config: ConfigFile = None,
     changes: Changes = None,
-    output: Annotated[Path | None, typer.Option("--out", help="Also write weights and card to this folder.")] = None,
+    output: Annotated[Path | None, typer.Option("--out", help="Folder for weights and card.")] = None,
     minutes: Annotated[float | None, typer.Option(help="energy: stop each fit after so long.")] = None,
     engine: EngineOption = "local",
     address: RayAddress = None,
@@ -62,17 +62,18 @@ def train(
 
     conductivity: grouped cross-validation, calibration, fit on everything; the result is registered, the first version
     as `champion`, later ones as `challenger`. energy: held-out fit and shipped fit on the Materials Project snapshot of
-    IONSCOUT_DATA_DIR; writes the weights and the learned hull into the installed package. With --engine ray the
-    networks of the first are fitted side by side (the same bits); each network of the second by all workers together.
+    IONSCOUT_DATA_DIR; without --out it writes the weights and the learned hull into the installed package. With
+    --engine ray the networks of the first are fitted side by side (the same bits); each network of the second by all
+    workers together.
     """
     check_engine(engine, address)
-    if model == "energy":
-        _train_energy(config, changes, minutes, engine, address, workers, as_json)
-        return
-    if model != "conductivity":
+    if model not in ("conductivity", "energy"):
         raise UnknownName(f"Unknown model '{model}'; this command trains: conductivity, energy.")
     if output is not None:
         check_writable(output)
+    if model == "energy":
+        _train_energy(config, changes, minutes, output, engine, address, workers, as_json)
+        return
     from ionscout.training.conductivity import train as fit
     from ionscout.training.conductivity import training_data
     from ionscout.training.config import ConductivityConfig, read_config
@@ -98,25 +99,29 @@ def _train_energy(
     config: Path | None,
     changes: list[str] | None,
     minutes: float | None,
+    output: Path | None,
     engine: str,
     address: str | None,
     workers: int | None,
     as_json: bool,
 ) -> None:
+    from ionscout.models.energy.predictor import WEIGHTS
     from ionscout.training.energy import ship
     from ionscout.training.energy.config import load_config
 
-    settings = load_config(config, changes or ())
+    settings, folder = load_config(config, changes or ()), output.resolve() if output else WEIGHTS
+    if output is None and (config or changes):
+        raise typer.BadParameter("name a folder: a changed fit would replace the installed weights", param_hint="--out")
     if engine == "ray":
         from ionscout.training.energy.ray_ranks import RayRanks
         from ionscout.training.ray_engine import RayEngine
 
         with RayEngine(workers or (None if address else screen.cores()), address) as cluster:
-            version = ship.train(settings, minutes, quiet=as_json, fit=RayRanks(cluster).descend)
+            version = ship.train(settings, minutes, quiet=as_json, fit=RayRanks(cluster).descend, folder=folder)
     elif workers is not None:
         raise typer.BadParameter("energy: it belongs to --engine ray", param_hint="--workers")
     else:
-        version = ship.train(settings, minutes, quiet=as_json)
+        version = ship.train(settings, minutes, quiet=as_json, folder=folder)
     typer.echo(json.dumps({"name": "energy", "version": version}) if as_json else f"energy {version}")
 
 

@@ -41,7 +41,7 @@ def test_the_changes_reach_the_training(monkeypatch):
     assert (config.network.width, config.process.noise) == (64, 0.6)
 
 
-def test_engine_options_reach_the_energy_fit_or_are_wrong_usage(monkeypatch):
+def test_engine_options_reach_the_energy_fit_or_are_wrong_usage(monkeypatch, tmp_path):
     from contextlib import nullcontext
 
     asked = []
@@ -52,7 +52,7 @@ def test_engine_options_reach_the_energy_fit_or_are_wrong_usage(monkeypatch):
 
     monkeypatch.setattr("ionscout.training.ray_engine.RayEngine", engine)
     monkeypatch.setattr("ionscout.training.energy.ship.train", lambda *a, fit, **k: type(fit.__self__).__name__)
-    energy = ["train", "energy", "--set", "width=32"]
+    energy = ["train", "energy", "--set", "width=32", "--out", str(tmp_path)]
     found = CliRunner().invoke(cli.app, [*energy, "--engine", "ray", "--ray-address", "auto", "--workers", "3"])
     assert found.stdout.strip() == "energy RayRanks"
     CliRunner().invoke(cli.app, [*energy, "--engine", "ray", "--ray-address", "auto"])
@@ -64,6 +64,21 @@ def test_engine_options_reach_the_energy_fit_or_are_wrong_usage(monkeypatch):
         ["--engine", "ray", "--workers", "0"],
     ):
         assert CliRunner().invoke(cli.app, [*energy, *wrong]).exit_code == 2
+
+
+def test_a_changed_energy_fit_replaces_no_installed_weights(monkeypatch, tmp_path):
+    from ionscout.models.energy.predictor import WEIGHTS
+
+    folders = []
+    monkeypatch.setattr("ionscout.training.energy.ship.train", lambda *a, folder, **k: folders.append(folder) or "v")
+    changed = ["train", "energy", "--set", "width=32"]
+    refused = CliRunner().invoke(cli.app, changed)
+    assert refused.exit_code == 2
+    assert "--out" in refused.output
+    assert not folders
+    for arguments in ([*changed, "--out", str(tmp_path / "mine")], ["train", "energy"]):
+        assert CliRunner().invoke(cli.app, arguments).exit_code == 0
+    assert folders == [tmp_path / "mine", WEIGHTS]
 
 
 def test_a_report_names_the_changes_it_was_made_with():

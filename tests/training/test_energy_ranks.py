@@ -88,11 +88,13 @@ def test_two_workers_fit_what_one_process_fits(table, cluster):
     one = descend(work(table, 2), alone)
     two = RayRanks(cluster).descend(replace(work(table, 2), save_every=0.0), together)
     assert len(together.errors) == len(alone.errors)
-    np.testing.assert_allclose(together.errors, alone.errors, rtol=1e-3)
     assert 0 < float(together.kept[-1]["progress"]) <= 1  # checkpoints reach the caller
     assert distance({k[5:]: v for k, v in together.kept[-1].items() if k.startswith("mean.")}, two.weights) == 0
-    # Muon works in bfloat16, so that the last bits of a gradient become 0.4 % of the weights within these 14 steps.
-    other = descend(Work(CONFIG, table, np.ones(300, dtype=bool), epochs=2, seed=4), Heard())
+    # Muon works in bfloat16, so that the last bits of a gradient become 1 % of the weights within these 14 steps.
+    another = Heard()
+    other = descend(Work(CONFIG, table, np.ones(300, dtype=bool), epochs=2, seed=4), another)
+    np.testing.assert_allclose(together.errors, alone.errors, rtol=0.01)
+    assert np.abs(np.divide(another.errors, alone.errors) - 1).min() > 0.1
     assert distance(two.weights, one.weights) < 0.02 < 0.2 * distance(other.weights, one.weights)
 
 
@@ -118,7 +120,7 @@ def test_a_fit_goes_on_from_a_checkpoint_and_refuses_one_of_another_shape(table)
     kept = Snapshot(state.net, state.mean, 1.0).tensors()
     unchanged = descend(replace(work(table, 1), weights=kept), Heard())
     assert distance(unchanged.weights, dict(state.mean.state_dict())) == 0
-    with pytest.raises(BadData, match="move mlruns/energy away, or set width and layers"):
+    with pytest.raises(BadData, match="not of width 16 and 1 layers; move mlruns/energy away"):
         descend(replace(work(table, 1, width=16), weights=kept), Heard())
 
 

@@ -1,16 +1,21 @@
 """What the energy GNN is judged by and shipped as: statistics of the baseline, held-out split, the learned table."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from pymatgen.core import Composition, Element
+from safetensors.torch import save_file
 
 from ionscout.datasets.hulls.base import TableHull
-from ionscout.models.energy import EnergyNet, EnergyNetConfig, EnergyPredictor
+from ionscout.datasets.hulls.learned import TABLE, read_learned
+from ionscout.models.energy import EnergyNet, EnergyNetConfig, EnergyPredictor, load_predictor
+from ionscout.models.energy.predictor import WEIGHTS
 from ionscout.models.thermo.equilibrium import energy_above_hull
 from ionscout.training.energy.baseline import composition_statistics, fit_forest
 from ionscout.training.energy.data import BATTERY_ELEMENTS, CompositionTable, split_holdout
-from ionscout.training.energy.ship import predict_known
+from ionscout.training.energy.ship import predict_known, ship
 
 FORMULAS = ["Li2S", "LiS4", "P2S5", "Li3P", "LiP", "Li3PS4", "Li4P2S6", "LiPS3", "Li7P3S11", "PS", "LiS", "Li5P"]
 
@@ -43,6 +48,21 @@ def test_shifts_make_any_predictions_agree_with_what_is_known_about_stability(ta
     assert (learned.shifts[~learned.on_hull] >= 0).all()
     assert (learned.shifts[learned.on_hull] <= 0).all()
     assert learned.shifts.any()
+
+
+def test_a_folder_of_ones_own_takes_everything_and_the_package_stays(table, tmp_path):
+    config = EnergyNetConfig(width=32, layers=1, heads=4, pair_features=8)
+    member, size = (
+        tmp_path / "member.safetensors",
+        json.dumps({"width": 32, "layers": 1, "heads": 4, "pair_features": 8}),
+    )
+    save_file(EnergyNet(config).state_dict(), member, metadata={"config": size})
+    installed = {path: path.read_bytes() for path in (TABLE, WEIGHTS / "energy.json")}
+    version = ship([member], "a test", table, tmp_path / "mine")
+    assert load_predictor(tmp_path / "mine").version == version
+    assert read_learned(tmp_path / "mine" / TABLE.name).version == version
+    assert {path: path.read_bytes() for path in installed} == installed
+    load_predictor.cache_clear()
 
 
 def test_statistics_do_not_depend_on_the_order_of_elements():

@@ -155,8 +155,8 @@ def _begin(work: Work, device: torch.device) -> Snapshot:
             state.mean.load_state_dict(state.net.state_dict())
     except RuntimeError:
         raise BadData(
-            f"The fit in the home folder that this one would start from has not width {size.width} and {size.layers} "
-            "layers; move mlruns/energy away, or set width and layers as they were."
+            f"The weights that this fit would start from are not of width {size.width} and {size.layers} layers; "
+            "move mlruns/energy away."
         ) from None
     state.net.to(device)
     state.mean.to(device)

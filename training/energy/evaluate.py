@@ -78,7 +78,7 @@ def held_out_errors(table: CompositionTable, config: FitConfig) -> tuple[HeldOut
     Raises:
         DataUnavailable: there is no held-out fit in the home folder.
     """
-    members = _held_out_members()
+    members = _held_out_members(table, config)
     test = split_holdout(table, config.holdout_share, config.seed)
     network = _predict(
         EnergyPredictor([read_member(path) for path in members], _symbols(table), "held-out"), table, test
@@ -136,7 +136,7 @@ def report(reference: Path | None = None, folder: Path | None = None) -> EnergyR
     table, config, predictor = load_table(), load_config(), load_predictor()
     data, folder = settings().data_dir, folder or default_folder()
     reference = reference or (data.parent / "reference" if data else None)
-    fit = hashlib.sha256(b"".join(path.read_bytes() for path in _held_out_members())).hexdigest()
+    fit = hashlib.sha256(b"".join(path.read_bytes() for path in _held_out_members(table, config))).hexdigest()
     held_out = _kept(folder / "energy.json", fit) or held_out_errors(table, config)
     hulls = [hull_error(name, reference) for name in ("learned", "mp-2019")] if reference and reference.is_dir() else []
     result = EnergyReport(predictor.version, fit, held_out, shipped_errors(table, predictor), tuple(hulls))
@@ -144,8 +144,8 @@ def report(reference: Path | None = None, folder: Path | None = None) -> EnergyR
     return result
 
 
-def _held_out_members() -> list[Path]:
-    members = sorted(fit_folder().glob("holdout-?.safetensors"))
+def _held_out_members(table: CompositionTable, config: FitConfig) -> list[Path]:
+    members = sorted(fit_folder(config, table).glob("holdout-?.safetensors"))
     if not members:
         raise DataUnavailable("There is no held-out fit of the energy GNN: run `ionscout train energy` first.")
     return members

@@ -1,5 +1,6 @@
 """Fit the energy GNN: one function, two fits (with held-out compositions, and to everything)."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,9 +37,11 @@ class FittedMember:
 Fit = Callable[[Work, Recorder], Descended]
 
 
-def fit_folder() -> Path:
-    """Where unfinished and finished fits are kept: `mlruns/energy` in the home folder, ignored by git."""
-    folder = settings().home / "mlruns" / "energy"
+def fit_folder(config: FitConfig, table: CompositionTable) -> Path:
+    """Where unfinished and finished fits of this configuration to this data are kept, so that a stopped one goes on
+    from its own kind alone: a folder under `mlruns/energy` in the home folder, ignored by git."""
+    key = hashlib.sha256(f"{config.model_dump_json()} {table.digest}".encode()).hexdigest()[:12]
+    folder = settings().home / "mlruns" / "energy" / key
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -79,7 +82,8 @@ def run(
             # MLflow keeps 36 characters of a digest; the whole hash is a tag
             data = from_numpy(table.targets[train], name="compositions", digest=table.digest[:32])
             mlflow.log_input(data, context=kind, tags={"sha256": table.digest, "split": f"seed {config.seed}"})
-            work, path = _work(config, table, train, kind, member, minutes), _path(kind, member)
+            folder = fit_folder(config, table)
+            work, path = _work(config, table, train, kind, member, minutes), folder / f"{kind}-{member}.safetensors"
             with _shown(path.stem, quiet) as show:
                 done = fit(work, _Recorder(path, show))
             _finish(work, path, done)
@@ -92,8 +96,9 @@ def _work(
     config: FitConfig, table: CompositionTable, train: np.ndarray, kind: str, member: int, minutes: float | None
 ) -> Work:
     """The fit of one member, from its last checkpoint if it was stopped."""
-    partial = _partial(_path(kind, member))
-    start = _start(member) if kind == "full" else None
+    folder = fit_folder(config, table)
+    partial = _partial(folder / f"{kind}-{member}.safetensors")
+    start = _start(folder, member) if kind == "full" else None
     file = partial if partial.is_file() else start
     return Work(
         config,
@@ -107,17 +112,13 @@ def _work(
     )
 
 
-def _path(kind: str, member: int) -> Path:
-    return fit_folder() / f"{kind}-{member}.safetensors"
-
-
 def _partial(path: Path) -> Path:
     return path.with_suffix(".partial.safetensors")
 
 
-def _start(member: int) -> Path | None:
+def _start(folder: Path, member: int) -> Path | None:
     """The held-out weights that a member of the full fit starts from: its own, or the first member's."""
-    files = [_path("holdout", k) for k in (member, 0)]
+    files = [folder / f"holdout-{k}.safetensors" for k in (member, 0)]
     return next((file for file in files if file.is_file()), None)
 
 

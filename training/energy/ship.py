@@ -27,23 +27,29 @@ _MARGIN = 1e-4  # eV/atom below the hull of the others: enough to be found as a 
 
 
 def train(
-    config: FitConfig | None = None, minutes: float | None = None, *, quiet: bool = False, fit: Fit = descend
+    config: FitConfig | None = None,
+    minutes: float | None = None,
+    *,
+    quiet: bool = False,
+    fit: Fit = descend,
+    folder: Path = WEIGHTS,
 ) -> str:
     """Both fits, then the shipped files: what `ionscout train energy` does; returns the version.
 
     Args:
+        folder: as in `ship`.
         minutes: wall-clock budget of each member of each fit; the epochs of the config otherwise.
         fit: as in `fit.run`.
 
     A stopped run goes on where it was, from the checkpoints in the home folder.
     """
     config, table = config or load_config(), load_table()
-    done = fit_folder() / "holdout-0.safetensors"
+    done = fit_folder(config, table) / "holdout-0.safetensors"
     if not done.is_file():
         run(config, holdout=True, minutes=minutes, quiet=quiet, table=table, fit=fit)
     members = run(config, holdout=False, minutes=minutes, quiet=quiet, table=table, fit=fit)
     note = f"seed {config.seed}; fitted to all compositions from the weights of a fit with a held-out part"
-    return ship([member.weights for member in members], note, table)
+    return ship([member.weights for member in members], note, table, folder)
 
 
 def read_member(path: Path) -> EnergyNet:
@@ -56,7 +62,11 @@ def read_member(path: Path) -> EnergyNet:
 
 
 def ship(members: Sequence[Path], note: str, table: CompositionTable | None = None, folder: Path = WEIGHTS) -> str:
-    """Write the shipped weights, their card and the learned hull's table; returns the version."""
+    """Write weights, their card and the learned hull's table; returns the version.
+
+    Args:
+        folder: of all three; the default are the places in the package from which they are read.
+    """
     table = load_table() if table is None else table
     z = np.unique(table.z[table.known])
     card = {
@@ -75,7 +85,7 @@ def ship(members: Sequence[Path], note: str, table: CompositionTable | None = No
     }
     version = save_predictor([read_member(path) for path in members], card, folder)
     load_predictor.cache_clear()
-    write_learned(predict_known(load_predictor(folder), table), TABLE)
+    write_learned(predict_known(load_predictor(folder), table), TABLE if folder == WEIGHTS else folder / TABLE.name)
     return version
 
 
