@@ -42,6 +42,7 @@ class ModelWatch:
         self._named = _ALIAS.match(uri or "")
         self._version = self._current() if self.watches else None
         self._failed: str | None = None
+        self._seen = self._touched()  # now, not in the thread: what is asked before it runs counts too
         self._ended = threading.Event()
 
     @property
@@ -81,12 +82,13 @@ class ModelWatch:
 
     def _run(self) -> None:
         tick = min(TICK, self.seconds or TICK)
-        touched, due = self._touched(), time.monotonic() + self.seconds
+        due = time.monotonic() + self.seconds
         while not self._ended.wait(tick):
-            told = self._touched() != touched
+            touched = self._touched()
+            told = touched != self._seen
             if not told and (self.seconds == 0 or time.monotonic() < due):
                 continue
-            touched, due = self._touched(), time.monotonic() + self.seconds
+            self._seen, due = touched, time.monotonic() + self.seconds
             try:
                 if told:
                     self._failed = None  # whoever asks may have mended it

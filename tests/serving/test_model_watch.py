@@ -111,6 +111,19 @@ def test_a_touched_file_makes_it_look_at_once_and_a_broken_version_again(version
     assert [model.version for model in got] == ["2"]
 
 
+def test_a_wish_from_before_the_thread_began_is_heard(versions, tmp_path):
+    got, asked = [], tmp_path / "look"
+    watch = ModelWatch(URI, 0.0, got.append, asked)
+    versions.now = "2"
+    asked.touch()
+    watch.start()
+    deadline = time.monotonic() + 5
+    while not got and time.monotonic() < deadline:
+        time.sleep(0.01)
+    watch.stop()
+    assert [model.version for model in got] == ["2"]
+
+
 @pytest.fixture(scope="module")
 def trained_twice(tmp_path_factory):
     """A record with two versions of one small model: (numbers in the registry, versions of the weights)."""
