@@ -12,7 +12,7 @@ from multiprocessing.synchronize import Event
 from typing import TYPE_CHECKING
 
 from ionscout.serving.screen.options import Identity, ScreenOptions, ScreenStopped
-from ionscout.serving.screen.rows import Shard
+from ionscout.serving.screen.rows import Scored, Shard
 
 if TYPE_CHECKING:  # imports torch
     from ionscout.serving.screen.score import Scorer
@@ -58,7 +58,7 @@ class LocalEngine:
             found = [self._pool.submit(_identify) for _ in range(self.workers)]
             return found[0].result()
 
-    def score(self, shards: Iterable[Shard], expected: Identity) -> Iterator[tuple[int, int, bytes]]:
+    def score(self, shards: Iterable[Shard], expected: Identity) -> Scored:
         """Number, rows and lines of every shard, as they get ready; few are in memory at any time.
 
         Raises:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ionscout.datasets.errors import BadData, IonscoutError
 from ionscout.serving.screen.options import Identity, ScreenOptions, ScreenStopped
-from ionscout.serving.screen.rows import Shard
+from ionscout.serving.screen.rows import Scored, Shard
 from ionscout.training.ray_engine import connected
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class RayEngine:
         with _causes(self._ray):
             return self._ray.get(self._ray.remote(max_retries=0)(_identify).remote(self.options))
 
-    def score(self, shards: Iterable[Shard], expected: Identity) -> Iterator[tuple[int, int, bytes]]:
+    def score(self, shards: Iterable[Shard], expected: Identity) -> Scored:
         """Number, rows and lines of every shard, as they get ready.
 
         Raises:
@@ -111,13 +111,16 @@ class RayEngine:
                     compute=ActorPoolStrategy(size=self.workers),
                     num_cpus=1,
                 )
-                for batch in scored.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
-                    for row in batch.to_pylist():
-                        if row["number"] == REFUSED:
-                            raise BadData(row["lines"].decode())
-                        yield row["number"], row["rows"], row["lines"]
+                batches = scored.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
+                with contextlib.closing(iter(batches)) as ready:  # gives the actors back, whatever ends this
+                    for batch in ready:
+                        for row in batch.to_pylist():
+                            if row["number"] == REFUSED:
+                                raise BadData(row["lines"].decode())
+                            yield row["number"], row["rows"], row["lines"]
         finally:
             feeder.stop()
+            queue.shutdown(force=True)
         feeder.check()
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ NOTHING = {"", "nan", "null", "none"}  # what tables write where there is nothin
 EMPTY = "The row is empty: it has neither a formula nor a structure."
 COLUMNS = f"a formula ({', '.join(FORMULAS)}) or a structure ({', '.join(STRUCTURES)})"
 SHARD_BYTES = 4_000_000  # of text in one shard: bounds memory when every row is a large CIF
+Scored = Generator[tuple[int, int, bytes], None, None]  # number, rows and lines of a shard
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, cast
@@ -13,7 +13,7 @@ from ionscout.serving.screen.inputs import read_rows
 from ionscout.serving.screen.options import EngineName, Identity, ScreenOptions, ScreenStopped, ScreenSummary
 from ionscout.serving.screen.outputs import join, output_format
 from ionscout.serving.screen.records import columns
-from ionscout.serving.screen.rows import RowHash, Shard, Survey, shards, survey
+from ionscout.serving.screen.rows import RowHash, Scored, Shard, Survey, shards, survey
 from ionscout.serving.screen.store import Finished, Manifest, Store, check_same
 
 Progress = Callable[[int, int], None]
@@ -24,7 +24,7 @@ class Engine(Protocol):
 
     def identify(self) -> Identity: ...
 
-    def score(self, shards: Iterator[Shard], expected: Identity) -> Iterator[tuple[int, int, bytes]]: ...
+    def score(self, shards: Iterator[Shard], expected: Identity) -> Scored: ...
 
 
 def screen(
@@ -150,10 +150,12 @@ def _score_missing(
             else:
                 resumed, kept = resumed + 1, kept + len(shard.rows)
 
-    for number, rows, lines in engine.score(missing(), manifest.identity):
-        store.write(number, lines)
-        scored += rows
-        progress(kept + scored, manifest.rows)
+    # Closed and not left to the garbage collector: what works for it would be held until then.
+    with closing(engine.score(missing(), manifest.identity)) as done:
+        for number, rows, lines in done:
+            store.write(number, lines)
+            scored += rows
+            progress(kept + scored, manifest.rows)
     if digest.hexdigest != manifest.input_sha256:
         raise BadData(f"{source.name} was changed while it was screened; delete {store.folder.name} and start again.")
     return count, resumed, scored

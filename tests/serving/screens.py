@@ -1,6 +1,7 @@
 """Small inputs and an engine without processes, for tests of `ionscout screen`."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,6 +31,22 @@ FORMULAS = (
     "Li5.5PS4.5Cl1.5",
     "Li9.54Si1.74P1.44S11.7Cl0.3",
 )
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: no `except Exception` sees it."""
+
+
+def kill_before(moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process die just before a file gets its name (it is flushed then): before the first for 0."""
+    real, countdown = os.fsync, iter(range(moment))
+
+    def fsync(number: int) -> None:
+        if next(countdown, None) is None:
+            raise Killed
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
 
 
 class InProcess:

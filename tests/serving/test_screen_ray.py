@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from screens import COMMAND, FORMULAS, HULL, in_process, write_lines
+from screens import COMMAND, FORMULAS, HULL, Killed, in_process, kill_before, write_lines
 
 from ionscout.datasets.errors import BadData
 from ionscout.serving.screen import ScreenOptions, screen
@@ -25,6 +25,20 @@ def engine():
 def test_ray_gives_the_same_bytes(engine, tmp_path, monkeypatch):
     source = write_lines(tmp_path / "in.jsonl", [{"id": f, "formula": f} for f in (*FORMULAS, "NaCl", "Li6Qq")])
     screen(source, tmp_path / "ray.jsonl", OPTIONS, engine="ray", workers=2)
+    in_process(monkeypatch)
+    screen(source, tmp_path / "local.jsonl", OPTIONS)
+    for suffix in (".jsonl", ".jsonl.bad.jsonl"):
+        assert (tmp_path / f"ray{suffix}").read_bytes() == (tmp_path / f"local{suffix}").read_bytes()
+
+
+def test_a_killed_screen_goes_on_through_ray_with_the_same_bytes(engine, tmp_path, monkeypatch):
+    source = write_lines(tmp_path / "in.jsonl", [{"id": f, "formula": f} for f in (*FORMULAS, "NaCl", "Li6Qq")])
+    with monkeypatch.context() as patch:
+        kill_before(3, patch)  # the manifest and two shards are written
+        with pytest.raises(Killed):
+            screen(source, tmp_path / "ray.jsonl", OPTIONS, engine="ray", workers=2)
+    assert not (tmp_path / "ray.jsonl").exists()
+    assert screen(source, tmp_path / "ray.jsonl", OPTIONS, engine="ray", workers=2).resumed == 2
     in_process(monkeypatch)
     screen(source, tmp_path / "local.jsonl", OPTIONS)
     for suffix in (".jsonl", ".jsonl.bad.jsonl"):

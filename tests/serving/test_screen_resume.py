@@ -7,7 +7,7 @@ import time
 
 import psutil
 import pytest
-from screens import COMMAND, FORMULAS, HULL, in_process, read_lines, write_lines
+from screens import COMMAND, FORMULAS, HULL, Killed, in_process, kill_before, read_lines, write_lines
 
 from ionscout.datasets.errors import BadData
 from ionscout.serving.screen import ScreenOptions, screen
@@ -15,10 +15,6 @@ from ionscout.serving.screen.options import ScreenStopped
 from ionscout.serving.screen.store import Store
 
 STABILITY = ScreenOptions(("stability",), hull=HULL, shard_rows=5)
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: no `except Exception` sees it."""
 
 
 @pytest.fixture
@@ -43,20 +39,13 @@ def files(folder):
 def test_a_kill_at_any_write_changes_no_byte(here, source, tmp_path, monkeypatch):
     whole = tmp_path / "whole"
     screen(source, whole / "out.jsonl", STABILITY)
-    real = os.fsync
-    for moment in range(50):  # every file is flushed just before it gets its name
-        folder, countdown = tmp_path / f"killed-{moment}", iter(range(moment))
-
-        def fsync(number, countdown=countdown):
-            if next(countdown, None) is None:
-                raise Killed
-            real(number)
-
-        monkeypatch.setattr(os, "fsync", fsync)
+    for moment in range(50):
+        folder = tmp_path / f"killed-{moment}"
         try:
-            screen(source, folder / "out.jsonl", STABILITY)
+            with monkeypatch.context() as patch:
+                kill_before(moment, patch)
+                screen(source, folder / "out.jsonl", STABILITY)
         except Killed:
-            monkeypatch.setattr(os, "fsync", real)
             summary = screen(source, folder / "out.jsonl", STABILITY)
             assert summary.resumed == max(0, min(moment - 1, summary.shards))
         else:
