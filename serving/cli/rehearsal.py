@@ -17,7 +17,7 @@ def register(benchmarks: typer.Typer) -> None:
 
 
 def retraining(
-    full: Annotated[bool, typer.Option("--full", help="Shipped configuration and every table here; hours.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Shipped configuration and every table here; an hour.")] = False,
     part: Annotated[
         list[str] | None, typer.Option(help="loop, challengers or seeds; repeatable. Default: the first two, or all.")
     ] = None,
