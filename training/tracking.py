@@ -4,6 +4,7 @@ import os
 import socket
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -137,13 +138,18 @@ def end_abandoned(experiment: str) -> None:
 
 
 def _process() -> str:
-    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.0f}"
+    return f"{_machine()} {os.getpid()} {psutil.Process().create_time():.0f}"
+
+
+def _machine() -> str:
+    """Name and network address: many machines that share a record are called `localhost`."""
+    return f"{socket.gethostname()}-{uuid.getnode():x}"
 
 
 def _is_gone(tag: str) -> bool:
     """Whether a tag names a process of this machine that runs no more; nothing is said of other machines."""
     machine, *numbers = tag.split()
-    if machine != socket.gethostname():
+    if machine != _machine():
         return False
     number, began = map(int, numbers)
     try:

@@ -26,8 +26,9 @@ def versions(monkeypatch):
 
     def load(uri):
         number = uri.rsplit("/", 1)[1]
+        broken = number in state.broken  # before the test sees that it was asked, and mends it
         state.loaded.append(number)
-        if number in state.broken:
+        if broken:
             raise BadData("damaged")
         return SimpleNamespace(version=number)
 
@@ -35,6 +36,13 @@ def versions(monkeypatch):
     monkeypatch.setattr(registry, "version_of", lambda alias, name="": state.now)
     monkeypatch.setattr(registry, "load_registered", load)
     return state
+
+
+def wait_until(done, seconds=5.0):
+    """Give a thread some time; what it has done is for the test to check."""
+    deadline = time.monotonic() + seconds
+    while not done() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def test_a_moved_alias_is_loaded_once_and_handed_over(versions):
@@ -86,9 +94,7 @@ def test_the_thread_survives_a_registry_that_fails(versions, monkeypatch):
 
     monkeypatch.setattr(registry, "version_of", fails)
     watch.start()
-    deadline = time.monotonic() + 5
-    while not got and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: got)
     watch.stop()
     assert [model.version for model in got] == ["2"]
 
@@ -102,9 +108,7 @@ def test_a_touched_file_makes_it_look_at_once_and_a_broken_version_again(version
     for loads, broken in ((1, {"2"}), (2, set())):
         versions.broken = broken
         asked.touch()
-        deadline = time.monotonic() + 5
-        while len(versions.loaded) < loads and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda loads=loads: len(versions.loaded) >= loads)
         assert versions.loaded == ["2"] * loads
     time.sleep(0.1)
     watch.stop()
@@ -117,9 +121,7 @@ def test_a_wish_from_before_the_thread_began_is_heard(versions, tmp_path):
     versions.now = "2"
     asked.touch()
     watch.start()
-    deadline = time.monotonic() + 5
-    while not got and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: got)
     watch.stop()
     assert [model.version for model in got] == ["2"]
 

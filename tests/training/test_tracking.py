@@ -22,7 +22,7 @@ def test_runs_of_a_killed_process_are_closed_by_the_next_one(home):
     client = mlflow.MlflowClient()
     experiment = mlflow.get_experiment_by_name("toy").experiment_id
     assert [run.info.status for run in client.search_runs([experiment])] == ["RUNNING"] * 2
-    elsewhere = client.create_run(experiment, tags={tracking.PROCESS: "another-machine 1 1700000000"}).info.run_id
+    elsewhere = client.create_run(experiment, tags={tracking.PROCESS: "another-machine-1 1 1700000000"}).info.run_id
     foreign = client.create_run(experiment).info.run_id  # made by other means than ours: nothing is known of it
     with tracking.run("toy", "next", {}) as active:
         status = {run.info.run_id: run.info.status for run in client.search_runs([experiment])}

@@ -38,8 +38,10 @@ Fit = Callable[[Work, Recorder], Descended]
 
 
 def fit_folder(config: FitConfig, table: CompositionTable) -> Path:
-    """Where unfinished and finished fits of this configuration to this data are kept, so that a stopped one goes on
-    from its own kind alone: a folder under `mlruns/energy` in the home folder, ignored by git."""
+    """Where fits of this configuration to this data are kept, so that a stopped one goes on from its own kind alone.
+
+    A folder under `mlruns/energy` in the home folder, ignored by git.
+    """
     key = hashlib.sha256(f"{config.model_dump_json()} {table.digest}".encode()).hexdigest()[:12]
     folder = settings().home / "mlruns" / "energy" / key
     folder.mkdir(parents=True, exist_ok=True)

@@ -65,7 +65,7 @@ def ship(members: Sequence[Path], note: str, table: CompositionTable | None = No
     """Write weights, their card and the learned hull's table; returns the version.
 
     Args:
-        folder: of all three; the default are the places in the package from which they are read.
+        folder: of all three; by default the places in the package from which they are read.
     """
     table = load_table() if table is None else table
     z = np.unique(table.z[table.known])
