@@ -43,6 +43,6 @@ demo: setup
 serve: setup
 	$(BIN)/ionscout serve
 
-# A retraining from the first champion to the rollback, with kills and bad challengers; embedded data, some five minutes.
+# A retraining from the first champion to the rollback, with kills and bad challengers; embedded data, a few minutes.
 rehearsal: setup
 	$(BIN)/ionscout benchmark retraining

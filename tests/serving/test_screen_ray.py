@@ -22,13 +22,18 @@ def engine():
         yield running
 
 
+def assert_same_as_local(source, folder, monkeypatch):
+    """`ray.jsonl` and its bad rows are what a screen without Ray writes."""
+    in_process(monkeypatch)
+    screen(source, folder / "local.jsonl", OPTIONS)
+    for suffix in (".jsonl", ".jsonl.bad.jsonl"):
+        assert (folder / f"ray{suffix}").read_bytes() == (folder / f"local{suffix}").read_bytes()
+
+
 def test_ray_gives_the_same_bytes(engine, tmp_path, monkeypatch):
     source = write_lines(tmp_path / "in.jsonl", [{"id": f, "formula": f} for f in (*FORMULAS, "NaCl", "Li6Qq")])
     screen(source, tmp_path / "ray.jsonl", OPTIONS, engine="ray", workers=2)
-    in_process(monkeypatch)
-    screen(source, tmp_path / "local.jsonl", OPTIONS)
-    for suffix in (".jsonl", ".jsonl.bad.jsonl"):
-        assert (tmp_path / f"ray{suffix}").read_bytes() == (tmp_path / f"local{suffix}").read_bytes()
+    assert_same_as_local(source, tmp_path, monkeypatch)
 
 
 def test_a_killed_screen_goes_on_through_ray_with_the_same_bytes(engine, tmp_path, monkeypatch):
@@ -39,10 +44,7 @@ def test_a_killed_screen_goes_on_through_ray_with_the_same_bytes(engine, tmp_pat
             screen(source, tmp_path / "ray.jsonl", OPTIONS, engine="ray", workers=2)
     assert not (tmp_path / "ray.jsonl").exists()
     assert screen(source, tmp_path / "ray.jsonl", OPTIONS, engine="ray", workers=2).resumed == 2
-    in_process(monkeypatch)
-    screen(source, tmp_path / "local.jsonl", OPTIONS)
-    for suffix in (".jsonl", ".jsonl.bad.jsonl"):
-        assert (tmp_path / f"ray{suffix}").read_bytes() == (tmp_path / f"local{suffix}").read_bytes()
+    assert_same_as_local(source, tmp_path, monkeypatch)
 
 
 def test_a_node_with_another_model_refuses(engine):

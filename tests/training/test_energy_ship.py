@@ -51,12 +51,9 @@ def test_shifts_make_any_predictions_agree_with_what_is_known_about_stability(ta
 
 
 def test_a_folder_of_ones_own_takes_everything_and_the_package_stays(table, tmp_path):
-    config = EnergyNetConfig(width=32, layers=1, heads=4, pair_features=8)
-    member, size = (
-        tmp_path / "member.safetensors",
-        json.dumps({"width": 32, "layers": 1, "heads": 4, "pair_features": 8}),
-    )
-    save_file(EnergyNet(config).state_dict(), member, metadata={"config": size})
+    shape = {"width": 32, "layers": 1, "heads": 4, "pair_features": 8}
+    member = tmp_path / "member.safetensors"
+    save_file(EnergyNet(EnergyNetConfig(**shape)).state_dict(), member, metadata={"config": json.dumps(shape)})
     installed = {path: path.read_bytes() for path in (TABLE, WEIGHTS / "energy.json")}
     version = ship([member], "a test", table, tmp_path / "mine")
     assert load_predictor(tmp_path / "mine").version == version

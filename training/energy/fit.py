@@ -77,6 +77,7 @@ def run(
     train = ~split_holdout(table, config.holdout_share, config.seed) if holdout else np.ones(len(table), dtype=bool)
     fitted = []
     count = config.holdout_members if holdout else config.members
+    folder = fit_folder(config, table)
     for member in members if members is not None else range(count):
         parameters = flat(config) | {"fit": kind, "member": member, "minutes": minutes}
         with tracked_run("energy", f"{kind}-{member}", parameters):
@@ -84,8 +85,8 @@ def run(
             # MLflow keeps 36 characters of a digest; the whole hash is a tag
             data = from_numpy(table.targets[train], name="compositions", digest=table.digest[:32])
             mlflow.log_input(data, context=kind, tags={"sha256": table.digest, "split": f"seed {config.seed}"})
-            folder = fit_folder(config, table)
-            work, path = _work(config, table, train, kind, member, minutes), folder / f"{kind}-{member}.safetensors"
+            path = folder / f"{kind}-{member}.safetensors"
+            work = _work(path, config, table, train, kind, member, minutes)
             with _shown(path.stem, quiet) as show:
                 done = fit(work, _Recorder(path, show))
             _finish(work, path, done)
@@ -95,12 +96,17 @@ def run(
 
 
 def _work(
-    config: FitConfig, table: CompositionTable, train: np.ndarray, kind: str, member: int, minutes: float | None
+    path: Path,
+    config: FitConfig,
+    table: CompositionTable,
+    train: np.ndarray,
+    kind: str,
+    member: int,
+    minutes: float | None,
 ) -> Work:
-    """The fit of one member, from its last checkpoint if it was stopped."""
-    folder = fit_folder(config, table)
-    partial = _partial(folder / f"{kind}-{member}.safetensors")
-    start = _start(folder, member) if kind == "full" else None
+    """The fit of the member that `path` will hold, from its last checkpoint if it was stopped."""
+    partial = _partial(path)
+    start = _start(path.parent, member) if kind == "full" else None
     file = partial if partial.is_file() else start
     return Work(
         config,
