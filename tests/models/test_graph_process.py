@@ -108,11 +108,13 @@ def test_the_covariance_is_positive_when_some_rows_lack_a_crystal():
     assert eigenvalues.max() <= 1 / process.config.noise + 1e-9
 
 
-def test_rows_without_a_label_change_nothing(process):
-    label = np.append(np.linspace(-9, -2, len(FORMULAS)), np.nan)
-    other = fit_process(inputs([*FORMULAS, "Li3BiO4"]), label)
+def test_rows_without_a_label_change_nothing():
+    # One batch for both: its size moves the last bits of a float32 embedding.
+    rows, labelled = inputs([*FORMULAS, "Li3BiO4"]), np.arange(len(FORMULAS) + 1) < len(FORMULAS)
+    label = np.where(labelled, np.linspace(-9, -1, len(labelled)), np.nan)
+    process = fit_process(rows.rows(labelled), label[labelled])
     query = inputs(["Li4SiO4"])
-    assert other.predict(query).location == pytest.approx(process.predict(query).location, abs=1e-9)
+    assert fit_process(rows, label).predict(query).location == pytest.approx(process.predict(query).location, abs=1e-9)
 
 
 def test_saved_arrays_answer_as_the_fitted_process(process):
