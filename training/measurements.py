@@ -159,7 +159,7 @@ def noise(measurements: Sequence[Measurement], tolerance: float = SAME_FORMULA) 
     ]
     fractions, kelvins = fraction_matrix(rows), temperatures(rows)
     values = conductivities(rows) - ROOM_PER_KELVIN * (kelvins - 298.15)
-    names = [publication(m) or f"{m.source}:{m.id}" for m in rows]
+    names = [publication(m) or m.name for m in rows]
     first, second = [], []
     for i in range(len(rows)):
         same = np.abs(fractions[i + 1 :] - fractions[i]).max(1, initial=0.0) <= tolerance

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
 
 from ionscout.datasets.errors import DataUnavailable, IonscoutError
@@ -44,8 +44,8 @@ def register(weights: Path, card: dict) -> str:
         metadata={"version": card["version"], "weights_sha256": card["weights_sha256"]},
     )
     version = str(logged.registered_model_version)
-    alias = CHALLENGER if has_champion() else CHAMPION
-    set_alias(alias, version)
+    with changing():
+        set_alias(CHALLENGER if has_champion() else CHAMPION, version)
     return version
 
 
@@ -100,17 +100,21 @@ def address(version: str, name: str = NAME) -> str:
 def make_champion(version: str, name: str = NAME) -> None:
     """Let a version answer from now on, and remember which one it replaced.
 
+    Of the champion itself it moves those aliases that a kill left behind.
+
     Raises:
         DataUnavailable, BadData: its weights cannot be loaded; nothing has changed then.
     """
     load_registered(address(version, name))
     client = mlflow.MlflowClient()
-    old = version_of(CHAMPION, name)
-    if old == version:
-        return
-    if old is not None:
-        client.set_model_version_tag(name, version, REPLACED, old)
-    set_alias(CHAMPION, version, name)
+    champion = version_of(CHAMPION, name)
+    if champion == version:
+        old = previous_version(name)
+    else:
+        old = champion
+        if old is not None:
+            client.set_model_version_tag(name, version, REPLACED, old)
+        set_alias(CHAMPION, version, name)
     if old is not None:
         set_alias(PREVIOUS, old, name)
     if version_of(CHALLENGER, name) == version:
@@ -149,11 +153,23 @@ def changing() -> Iterator[None]:
     A tracking server has no lock that would outlive a kill in the right way, so two machines are not kept apart here;
     whoever decides reads the champion again inside (`decide`), which leaves milliseconds in which the later change wins
     and the earlier one is still reachable by its number.
+
+    Raises:
+        NotPromoted: another process has held the lock for a minute.
     """
     folder = settings().home / "mlruns"
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "aliases.lock", timeout=60):
+    lock = FileLock(folder / "aliases.lock", timeout=60, is_singleton=True)  # who has it may ask for it again
+    try:
+        lock.acquire()
+    except Timeout:
+        raise NotPromoted(
+            f"Another process has been changing aliases for a minute (lock {lock.lock_file}); run the command again."
+        ) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def load_champion(uri: str | None = None) -> ConductivityPredictor:

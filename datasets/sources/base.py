@@ -49,6 +49,11 @@ class Measurement:
     space_group: int | None = None
     log10_bulk: float | None = None
 
+    @property
+    def name(self) -> str:
+        """Source and id: unique among all rows."""
+        return f"{self.source}:{self.id}"
+
     def material(self) -> Material:
         """The row as a predictor sees it; the cell of a known structure is found, not read, as for a user's file."""
         cell = conventional_cell(self.structure) if self.structure is not None else self.cell

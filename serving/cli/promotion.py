@@ -11,10 +11,15 @@ from ionscout.serving.cli.inputs import Json
 from ionscout.serving.cli.training import Changes, ConfigFile, Data, progress
 
 MODELS = ("conductivity",)
+REFUSED = 3  # exit code: a pipeline has to tell a refusal from an error (1) and a mistyped command (2)
 Model = Annotated[str, typer.Argument(help="Which model: conductivity.")]
 Policy = Annotated[Path | None, typer.Option("--policy", help="YAML file of the gate; default: the shipped one.")]
 Store = Annotated[
     str | None, typer.Option(help="Observation store (address or SQLite file); default: IONSCOUT_STORE or the user's.")
+]
+LeaveOut = Annotated[
+    list[str] | None,
+    typer.Option("--leave-out", metavar="NAME", help="An own row that takes no part (campaign:garnet:7); repeatable."),
 ]
 
 
@@ -31,16 +36,17 @@ def retrain(
     config: ConfigFile = None,
     changes: Changes = None,
     policy: Policy = None,
+    leave_out: LeaveOut = None,
     as_json: Json = False,
 ) -> None:
     """Take in all observations, validate, train, judge against the champion, and promote or refuse.
 
-    A killed retraining goes on where it was; equal inputs give the same decision. Exit code 1: refused.
+    A killed retraining goes on where it was; equal inputs give the same decision. Exit code 3: refused.
     """
     _check(model)
     from ionscout.training.retraining.pipeline import retrain as run
 
-    snapshot = _snapshot(data, store, config, policy, changes)
+    snapshot = _snapshot(data, store, config, policy, changes, leave_out)
     with progress("Fitting networks", quiet=as_json) as (start, advance):
         found = run(snapshot, lambda stage: None if as_json else typer.echo(f"{stage} …", err=True), start, advance)
     if as_json:
@@ -49,7 +55,7 @@ def retrain(
     else:
         typer.echo(f"{found.decision.words}\nReports: {found.folder}")
     if found.decision.refused:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 def promote(
@@ -59,13 +65,14 @@ def promote(
     data: Data = None,
     store: Store = None,
     policy: Policy = None,
+    leave_out: LeaveOut = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a registered version against the champion and let it answer if it passes. Exit code 1: refused."""
+    """Judge a registered version against the champion and let it answer if it passes. Exit code 3: refused."""
     _check(model)
     from ionscout.training.promotion.decide import promote as run
 
-    snapshot = _snapshot(data, store, None, policy)
+    snapshot = _snapshot(data, store, None, policy, leave_out=leave_out)
     decision = run(snapshot.judged, snapshot.policy, version, force.strip(), snapshot.kept_back)
     if as_json:
         typer.echo(json.dumps(decision.as_dict(), indent=2, ensure_ascii=False))
@@ -74,7 +81,7 @@ def promote(
             typer.echo(f"{'pass' if test.passed else 'FAIL'}  {test.name:20} {test.words}")
         typer.echo(decision.words)
     if decision.refused:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 def rollback(model: Model, as_json: Json = False) -> None:
@@ -93,7 +100,12 @@ def _check(model: str) -> None:
 
 
 def _snapshot(
-    data: Path | None, store: str | None, config: Path | None, policy: Path | None, changes: list[str] | None = None
+    data: Path | None,
+    store: str | None,
+    config: Path | None,
+    policy: Path | None,
+    changes: list[str] | None = None,
+    leave_out: list[str] | None = None,
 ):
     from ionscout.datasets.observations.source import Observations
     from ionscout.datasets.observations.store import ObservationStore
@@ -102,4 +114,4 @@ def _snapshot(
     from ionscout.training.retraining.snapshot import take
 
     settings = read_config(ConductivityConfig, config, "conductivity", changes or ())
-    return take(settings, read_policy(policy), data, Observations(ObservationStore(store)))
+    return take(settings, read_policy(policy), data, Observations(ObservationStore(store)), leave_out or ())

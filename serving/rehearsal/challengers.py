@@ -78,8 +78,10 @@ def shuffled(data: TrainingData, seed: int) -> TrainingData:
     return TrainingData(exchange(data.main), exchange(data.extra), f"shuffled labels of {data.description}")
 
 
-def largest_family(data: TrainingData) -> str:
-    return Counter(m.family for m in data.main if m.family).most_common(1)[0][0]
+def by_size(data: TrainingData, fewest: int) -> list[tuple[str, int]]:
+    """Families of so many judged rows and more with the number of rows, the largest first."""
+    counts = Counter(m.family for m in data.main if m.family)
+    return [(family, count) for family, count in counts.most_common() if count >= fewest]
 
 
 def without(data: TrainingData, family: str) -> TrainingData:

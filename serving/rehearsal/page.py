@@ -1,6 +1,7 @@
 """A rehearsal as a page to read: what happened when, what was killed, who passed the gate."""
 
 from ionscout.serving.rehearsal.challengers import Judged, SeedPair
+from ionscout.serving.rehearsal.questions import PAUSE
 from ionscout.serving.rehearsal.run import Loop, Rehearsal
 
 
@@ -33,7 +34,7 @@ def _loop(loop: Loop) -> list[str]:
     for kill in loop.kills:
         lines.append(f"| {kill.stage} | {', '.join(kill.finished) or '–'} | version {kill.champion}, {kill.model} |")
     served = " and ".join(f"{seconds:.1f} s" for seconds in loop.seconds_to_serve)
-    followed = f"{served} after promotion and rollback had ended" if served else "no change to follow"
+    followed = f"{served} after the registry named it, looked at every {PAUSE} s" if served else "no change to follow"
     return [
         *lines,
         "",

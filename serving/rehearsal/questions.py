@@ -6,6 +6,7 @@ import time
 import httpx
 
 from ionscout.serving.rehearsal.kills import RehearsalFailed
+from ionscout.training import registry
 
 BODY = [{"formula": formula, "thermodynamics": False} for formula in ("Li6PS5Cl", "Li7La3Zr2O12")]
 PAUSE = 0.5  # s between two requests: the retraining beside it needs the cores
@@ -16,13 +17,16 @@ class Questions:
 
     Attributes:
         answered, dropped: requests with answer 200, and all others.
-        mixed: answers that came from two models at once. versions: of the weights, in the order of appearance.
+        mixed: answers that came from two models at once.
+        named, versions: (time, version) whenever the registry named another champion than before, and whenever an
+            answer came from other weights than the one before; times of the monotonic clock, s.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.answered = self.dropped = self.mixed = 0
-        self.versions: list[str] = []
+        self.named: list[tuple[float, str]] = []
+        self.versions: list[tuple[float, str]] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True)
 
@@ -34,18 +38,23 @@ class Questions:
         self._over.set()
         self._thread.join()
 
-    def wait_for(self, version: str, seconds: float = 60.0) -> float:
-        """Seconds until `/models` names these weights.
+    def wait_for(self, version: str, seconds: float = 60.0) -> None:
+        """Wait until an answer came from these weights.
 
         Raises:
-            RehearsalFailed: it does not in time.
+            RehearsalFailed: none does in time.
         """
-        begun = time.monotonic()
-        while (passed := time.monotonic() - begun) < seconds:
-            if self.listed() == version:
-                return passed
+        end = time.monotonic() + seconds
+        while not self.versions or self.versions[-1][1] != version:
+            if time.monotonic() > end:
+                raise RehearsalFailed(f"The service still answers with {self.listed()} after {seconds:.0f} s.")
             time.sleep(0.1)
-        raise RehearsalFailed(f"The service still answers with {self.listed()} after {seconds:.0f} s, not {version}.")
+
+    def seconds_to_serve(self) -> tuple[float, ...]:
+        """For every change of the champion: seconds from when the registry was seen to name another one to the first
+        answer that was seen to come from it. Both are looked at every `PAUSE`, so this is how exact it is."""
+        changes, answers = self.named[1:], self.versions[1:]
+        return tuple(round(answer - change, 2) for (change, _), (answer, _) in zip(changes, answers, strict=False))
 
     def listed(self) -> str:
         """The version that `/models` names."""
@@ -54,6 +63,7 @@ class Questions:
     def _ask(self) -> None:
         with httpx.Client(base_url=self.url, timeout=60) as http:
             while not self._over.wait(PAUSE):
+                _add(self.named, str(registry.version_of(registry.CHAMPION)))
                 try:
                     found = http.post("/predict", json=BODY)
                 except httpx.HTTPError:
@@ -63,7 +73,11 @@ class Questions:
                     self.dropped += 1
                     continue
                 self.answered += 1
-                seen = {p["conductivity"]["version"] for p in found.json()}
-                self.mixed += len(seen) > 1
-                for version in seen - set(self.versions[-1:]):
-                    self.versions.append(version)
+                seen = [p["conductivity"]["version"] for p in found.json()]
+                self.mixed += len(set(seen)) > 1
+                _add(self.versions, seen[0])
+
+
+def _add(changes: list[tuple[float, str]], version: str) -> None:
+    if not changes or changes[-1][1] != version:
+        changes.append((time.monotonic(), version))

@@ -38,7 +38,7 @@ class Loop:
 
     Attributes:
         first, challenger: versions of the weights. outcome, words: the decision.
-        seconds_to_serve: from the decision, and from the rollback, until the service answered with the other champion.
+        seconds_to_serve: from promotion, and from rollback, in the registry to an answer of the other champion.
         answered, dropped, mixed: requests of a client that never stopped; mixed: answers of two models at once.
     """
 
@@ -74,6 +74,9 @@ class Rehearsal:
         found = [f"{one.name}: {one.outcome} ({', '.join(one.failed) or 'no test failed'})" for one in wrong]
         if self.loop is not None and (self.loop.dropped or self.loop.mixed):
             found.append(f"{self.loop.dropped} requests were dropped, {self.loop.mixed} answered by two models")
+        if self.loop is not None and (self.loop.outcome != "promoted" or not self.loop.resumed):
+            resumed = ", ".join(self.loop.resumed) or "nothing"
+            found.append(f"the retraining after the kills took over {resumed} and was {self.loop.outcome}")
         if self.same_weights is False or self.same_metrics is False:
             found.append("two trainings with one seed differ")
         return tuple(found)
@@ -125,7 +128,7 @@ def rehearse(
 
 def _loop(plan: Plan, folder: Path, first: str, count: int, say: Callable[[str], None]) -> Loop:
     command = kills.written(plan.files(), folder)
-    found, waits = [], []
+    found = []
     with running_server() as server, Client(server.url) as client, Questions(server.url) as questions:
         say(f"the service answers with {questions.listed()}")
         results, made_by = laboratory.simulated(count)
@@ -139,11 +142,11 @@ def _loop(plan: Plan, folder: Path, first: str, count: int, say: Callable[[str],
         say(f"run again, it took over {', '.join(decided['resumed']) or 'nothing'}: {decided['words']}")
         challenger = kills.weights_of(decided["version"])
         if decided["outcome"] == "promoted":
-            waits.append(questions.wait_for(challenger))
-            say(f"the service answers with {challenger}, {waits[-1]:.1f} s after the decision")
+            questions.wait_for(challenger)
+            say(f"the service answers with {challenger}")
             now = kills.rollback()
-            waits.append(questions.wait_for(first))
-            say(f"rolled back to version {now}: the service answers with {first}, {waits[-1]:.1f} s later")
+            questions.wait_for(first)
+            say(f"rolled back to version {now}: the service answers with {first}")
     say(f"{questions.answered} requests answered meanwhile, {questions.dropped} dropped, {questions.mixed} mixed")
     return Loop(
         stored,
@@ -153,7 +156,7 @@ def _loop(plan: Plan, folder: Path, first: str, count: int, say: Callable[[str],
         decided["outcome"],
         decided["words"],
         challenger,
-        tuple(waits),
+        questions.seconds_to_serve(),
         questions.answered,
         questions.dropped,
         questions.mixed,
@@ -163,11 +166,15 @@ def _loop(plan: Plan, folder: Path, first: str, count: int, say: Callable[[str],
 def _challengers(
     plan: Plan, data: TrainingData, say: Callable[[str], None]
 ) -> tuple[tuple[Judged, ...], tuple[bool, bool]]:
-    rows, family = challengers.judged_rows(data), challengers.largest_family(data)
+    rows = challengers.judged_rows(data)
+    families = challengers.by_size(data, plan.policy.families.missing_rows)
     cases = (
         ("all data, against the champion of half", "promoted", "", data),
         ("shuffled labels", "refused", "accuracy", challengers.shuffled(data, 0)),
-        (f"without {family}", "refused", f"family {family}", challengers.without(data, family)),
+        *(
+            (f"without {family} ({count} rows)", "refused", f"family {family}", challengers.without(data, family))
+            for family, count in (families[0], families[-1])
+        ),
     )
     found, cards = [], []
     for name, expected, wanted, theirs in cases:

@@ -17,7 +17,7 @@ REFUSED = GateReport((GateTest("accuracy", False, "mean error 2.0, failed by 0.4
 @pytest.fixture
 def ask(monkeypatch):
     """Runs a command with a decision that the test chooses."""
-    monkeypatch.setattr(promotion, "_snapshot", lambda *a: SimpleNamespace(judged=[], policy=None, kept_back=()))
+    monkeypatch.setattr(promotion, "_snapshot", lambda *a, **k: SimpleNamespace(judged=[], policy=None, kept_back=()))
 
     def run(decision: Decision, *arguments: str):
         monkeypatch.setattr("ionscout.training.promotion.decide.promote", lambda *a: decision)
@@ -26,9 +26,9 @@ def ask(monkeypatch):
     return run
 
 
-def test_a_refusal_says_which_test_failed_and_leaves_with_1(ask):
+def test_a_refusal_says_which_test_failed_and_leaves_with_3_which_is_no_error(ask):
     found = ask(Decision("refused", "2", "1", REFUSED.words, REFUSED), "promote", "conductivity")
-    assert found.exit_code == 1
+    assert found.exit_code == 3
     assert "FAIL  accuracy" in found.stdout
     assert "failed by 0.4" in found.stdout
 

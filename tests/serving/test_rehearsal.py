@@ -9,7 +9,7 @@ from ionscout.datasets.errors import UnknownName
 from ionscout.models.conductivity.network import NetworkConfig
 from ionscout.serving.cli import app
 from ionscout.serving.rehearsal import kills, questions
-from ionscout.serving.rehearsal.challengers import Judged, SeedPair, half, largest_family, shuffled, without
+from ionscout.serving.rehearsal.challengers import Judged, SeedPair, by_size, half, shuffled, without
 from ionscout.serving.rehearsal.page import markdown
 from ionscout.serving.rehearsal.plan import Plan, full, reduced
 from ionscout.serving.rehearsal.run import Rehearsal, rehearse
@@ -48,6 +48,7 @@ def test_killed_in_every_stage_it_goes_on_and_the_service_follows_champion_and_r
     assert set(loop.resumed) >= set(STAGES[:-1])
     assert loop.outcome == "promoted", loop.words
     assert len(loop.seconds_to_serve) == 2  # the new champion, and the old one after the rollback
+    assert any(seconds > 0 for seconds in loop.seconds_to_serve)
     assert loop.answered > 0
     assert (loop.dropped, loop.mixed) == (0, 0)
     assert not found.faults
@@ -70,7 +71,10 @@ def test_challengers_are_what_their_names_say(data):
     assert [m.id for m in mixed] == [m.id for m in data.main]
     assert sorted(m.log10_conductivity for m in mixed) == sorted(m.log10_conductivity for m in data.main)
     assert sum(a.log10_conductivity != b.log10_conductivity for a, b in zip(mixed, data.main, strict=True)) > 50
-    family = largest_family(data)
+    sizes = by_size(data, 5)
+    assert [count for _, count in sizes] == sorted((count for _, count in sizes), reverse=True)
+    assert min(count for _, count in sizes) >= 5
+    family = sizes[-1][0]
     assert {m.family for m in data.main} - {m.family for m in without(data, family).main} == {family}
 
 

@@ -22,7 +22,7 @@ from ionscout.training.registry import CHALLENGER, CHAMPION, NotPromoted
 from ionscout.training.tracking import use_record
 
 REPORT = "gate.json"
-Outcome = Literal["promoted", "refused", "forced", "first", "unchanged"]
+Outcome = Literal["promoted", "refused", "forced", "first", "unchanged", "rolled back"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class Decision:
     """What became of a challenger.
 
     Attributes:
-        outcome: promoted, refused, forced (promoted in spite of the gate), first (there was no other champion), or
-            unchanged (it has the champion's weights, or is the champion).
+        outcome: promoted, refused, forced (promoted in spite of the gate), first (there was no other champion),
+            unchanged (it has the champion's weights, or is the champion), or rolled back (promoted by an earlier run
+            for the same inputs, and taken back since, which no retraining undoes).
         version, champion: registry versions of the challenger, and of the champion before.
         words: one sentence. report: of the gate, None where nothing was compared.
     """
@@ -44,7 +45,7 @@ class Decision:
 
     @property
     def refused(self) -> bool:
-        return self.outcome == "refused"
+        return self.outcome in ("refused", "rolled back")
 
     def as_dict(self) -> dict:
         body = None if self.report is None else self.report.as_dict()
@@ -156,6 +157,8 @@ def promote(
         raise NotPromoted("There is no challenger; make one with `ionscout retrain conductivity` or name a --version.")
     registry.run_of(chosen)  # there is such a version
     if chosen == champion:
+        with registry.changing():
+            registry.make_champion(chosen)  # the other aliases, where a kill left them behind
         return Decision("unchanged", chosen, champion, f"Version {chosen} is the champion already.")
     if force:
         with registry.changing():

@@ -22,9 +22,10 @@ class AccuracyPolicy(_Part):
 
 class FamilyPolicy(_Part):
     rows: int = Field(ge=5, description="Rows from which a family is judged by itself.")
-    margin: float = Field(ge=0, description="Decades by which its mean error may rise although the limit is above 0.")
-    worst: float = Field(gt=0, description="Decades by which its mean error may never rise.")
+    margin: float = Field(ge=0, description="Decades by which its mean error may rise although it is sure to rise.")
+    worst: float = Field(gt=0, description="Decades that the upper limit of the rise of its mean error may reach.")
     missing_share: float = Field(ge=0, lt=1, description="Share of a family's rows that the challenger may lack.")
+    missing_rows: int = Field(ge=1, description="Rows from which a family's missing share is looked at.")
 
 
 class CalibrationPolicy(_Part):

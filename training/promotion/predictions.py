@@ -16,6 +16,7 @@ from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.sources.repeats import publication
 from ionscout.models.conductivity.predictor import ConductivityPredictor
 from ionscout.training.labels import labels_of
+from ionscout.training.leaks import independent
 
 ARTIFACT = "out_of_fold.csv"
 COLUMNS = ("row", "publication", "family", "fold", "location", "half_width")
@@ -29,7 +30,7 @@ class Predictions:
     Attributes:
         row, publication, family: hashed names and the family, n each.
         fold: number of the fold that held the row out; `TRAINED` for rows that only trained (no prediction), `DIRECT`
-            for rows that were predicted by the finished model because it never saw their publication.
+            for rows that the finished model predicted (`completed`).
         location, half_width: log10 σ (S/cm) at 298.15 K and half of the interval, decades; NaN without prediction, [n].
     """
 
@@ -148,9 +149,15 @@ def truth_of(measurements: Sequence[Measurement]) -> Truth:
 def completed(
     predictions: Predictions, measurements: Sequence[Measurement], predictor: ConductivityPredictor
 ) -> Predictions:
-    """With the finished model's answers for rows whose publication took no part in its training."""
+    """With the finished model's answers for rows that could be held out of its training as they are held out in folds.
+
+    So no publication that trained it, and no composition or copied value among its rows that only trained (of which
+    `independent` keeps the folds free; those that are not among the measurements are known by publication alone).
+    """
     rows, publications = set(predictions.row), set(predictions.publication)
     unseen = [m for m in measurements if row_hash(m) not in rows and publication_hash(m) not in publications]
+    only_trained = {name for name, fold in zip(predictions.row, predictions.fold, strict=True) if fold == TRAINED}
+    unseen = independent(unseen, [m for m in measurements if row_hash(m) in only_trained])
     if not unseen:
         return predictions
     answers = predictor.predict([m.material() for m in unseen])

@@ -46,10 +46,11 @@ class GateReport:
 
     @property
     def words(self) -> str:
-        """One sentence: promoted or refused, and why."""
+        """One sentence: promoted or refused, why, and by how much."""
         if self.failures:
             return "Refused: " + "; ".join(f"{test.name}: {test.words}" for test in self.failures) + "."
-        return "Passed: the challenger is " + ("better than" if self.better else "not worse than") + " the champion."
+        compared = next((f" ({test.words})" for test in self.tests if test.name == "accuracy"), "")
+        return f"Passed: the challenger is {'better' if self.better else 'not worse'} than the champion{compared}."
 
     def as_dict(self) -> dict:
         return {"passed": self.passed, "words": self.words, **asdict(self)}

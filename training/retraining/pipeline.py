@@ -3,14 +3,12 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 import mlflow
 
 from ionscout.datasets.errors import BadData
 from ionscout.datasets.settings import settings
-from ionscout.models.energy import load_predictor
 from ionscout.training import registry
 from ionscout.training.conductivity import train
 from ionscout.training.promotion.decide import Decision, decide, judge, out_of_fold, record
@@ -20,7 +18,7 @@ from ionscout.training.promotion.report import GateReport
 from ionscout.training.promotion.shipped import adopt_shipped
 from ionscout.training.registry import CHALLENGER, CHAMPION, NotPromoted
 from ionscout.training.retraining.page import html
-from ionscout.training.retraining.snapshot import Snapshot
+from ionscout.training.retraining.snapshot import Snapshot, fitted_by
 from ionscout.training.retraining.state import Stages, only_one, write_whole
 from ionscout.training.retraining.validation import ValidationReport, validate
 from ionscout.training.tracking import use_record
@@ -49,6 +47,9 @@ def retrain(
 ) -> Retraining:
     """Validate, fit, judge and decide; what was finished before a kill is taken over.
 
+    A decision made earlier holds while its champion answers. Under another champion the version is judged again; where
+    the one that it replaced was put back, it is not promoted a second time.
+
     Args:
         on_stage: told which stage begins; on_start, on_fit: as in `train`.
 
@@ -63,6 +64,8 @@ def retrain(
     with only_one(home):
         adopt_shipped()
         stages = _opened(home / snapshot.key)
+        if (withdrawn := _rolled_back(stages)) is not None:
+            return Retraining(snapshot.key, stages.folder, withdrawn, STAGES)
         done = tuple(name for name in STAGES if stages.result(name) is not None)
         for name, work in zip(STAGES, (_validate, _manifest, _fit, _gate, _decide), strict=True):
             on_stage(name)
@@ -76,13 +79,36 @@ def retrain(
 
 
 def _opened(folder: Path) -> Stages:
-    """What was finished; nothing, where the version that was made is in another record than this one."""
+    """What was finished and still holds: nothing, where the version that was made is in another record than this one;
+    no judgement, where another champion answers than the one that it left."""
     stages = Stages(folder)
-    fit = stages.result("fit")
+    fit, decided = stages.result("fit"), stages.result("decide")
     if fit is not None and (fit["version"] not in registry.versions() or registry.run_of(fit["version"]) != fit["run"]):
         for name in STAGES:
             stages.forget(name)
+    elif decided is not None and registry.version_of(CHAMPION) not in (_left(decided), decided["champion"]):
+        stages.forget("decide")
+        stages.forget("gate")
     return stages
+
+
+def _left(decided: dict) -> str | None:
+    """The champion that a decision left."""
+    return decided["champion"] if decided["outcome"] == "refused" else decided["version"]
+
+
+def _rolled_back(stages: Stages) -> Decision | None:
+    """What to say where the version was promoted and the one that it replaced answers again."""
+    decided, champion = stages.result("decide"), registry.version_of(CHAMPION)
+    if decided is None or champion in (None, _left(decided)):
+        return None
+    version = decided["version"]
+    words = (
+        f"Version {version}, made of these inputs, was promoted and then version {champion} put back in its place. "
+        f"`ionscout promote conductivity --version {version} --force REASON` lets {version} answer again; new data "
+        "makes a new version."
+    )
+    return Decision("rolled back", version, champion, words, _decision(decided).report)
 
 
 def _validate(snapshot: Snapshot, stages: Stages) -> dict:
@@ -98,7 +124,10 @@ def _refuse(report: ValidationReport, folder: Path) -> None:
         first, more = report.errors[0], len(report.errors) - 1
         rows = f" ({', '.join(first.rows)})" if first.rows else ""
         others = f" and {more} more findings" if more else ""
-        raise BadData(f"Nothing was trained: {first.words}{rows}{others}; see {folder / 'validation.html'}.")
+        raise BadData(
+            f"Nothing was trained: {first.words}{rows}{others}; see {folder / 'validation.html'}. Correct the source, "
+            "or retrain with --leave-out NAME for every wrong row."
+        )
 
 
 def _trained() -> frozenset[str] | None:
@@ -127,6 +156,7 @@ def _manifest(snapshot: Snapshot, stages: Stages) -> dict:
             "kept_back": len(snapshot.kept_back),
             "copies_left_out": snapshot.copies,
         },
+        "left_out": snapshot.left_out,
         "description": snapshot.data.description,
         "config": snapshot.config.model_dump(mode="json"),
         "policy": snapshot.policy.model_dump(mode="json"),
@@ -169,8 +199,7 @@ def trained_version(snapshot: Snapshot) -> str | None:
     wanted = {
         "data_sha256": {"main": hashes["main"], "extra": hashes["extra"]},
         "configuration": json.loads(json.dumps(snapshot.config.model_dump())),
-        "code_version": metadata.version("ionscout"),
-        "embedding": load_predictor().version,
+        **fitted_by(),
     }
     for version in reversed(registry.versions()):
         run = registry.run_of(version)

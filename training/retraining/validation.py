@@ -65,7 +65,7 @@ def validate(rows: Sequence[Measurement], trained: frozenset[str] | None = None)
     findings: list[Finding] = []
     for check, words, wrong in _FAULTS:
         for group, level in ((new, "error"), (old, "warning")):
-            found = [f"{m.source}:{m.id}" for m in group if wrong(m)]
+            found = [m.name for m in group if wrong(m)]
             if found:
                 of = "new" if level == "error" else "known"
                 findings.append(Finding(level, check, f"{len(found)} {of} rows {words}", tuple(found[:SHOWN])))  # type: ignore[arg-type]
@@ -118,7 +118,7 @@ _FAULTS: tuple[tuple[str, str, Callable[[Measurement], bool]], ...] = (
 
 
 def _names(rows: Sequence[Measurement]) -> list[Finding]:
-    counts = Counter(f"{m.source}:{m.id}" for m in rows)
+    counts = Counter(m.name for m in rows)
     twice = [name for name, count in counts.items() if count > 1]
     return [Finding("error", "schema", f"{len(twice)} names are given twice", tuple(twice[:SHOWN]))] if twice else []
 
@@ -127,35 +127,36 @@ def _units(new: Sequence[Measurement], old: Sequence[Measurement]) -> list[Findi
     """Conductivities that look as if their unit had been lost."""
     findings = []
     high = [
-        f"{m.source}:{m.id}"
-        for m in new
-        if abs(m.temperature_K - ROOM_TEMPERATURE) <= NEAR and m.log10_conductivity > BEST_AT_ROOM
+        m.name for m in new if abs(m.temperature_K - ROOM_TEMPERATURE) <= NEAR and m.log10_conductivity > BEST_AT_ROOM
     ]
     if high:
         words = f"{len(high)} new rows exceed {10**BEST_AT_ROOM:g} S/cm at room temperature: mS/cm read as S/cm?"
         findings.append(Finding("warning", "units", words, tuple(high[:SHOWN])))
     shifts = _shifts(new, old)
-    if len(shifts) >= FEW and abs(np.median(shifts)) >= UNIT:
+    median = np.median(list(shifts.values())) if shifts else 0.0
+    if len(shifts) >= FEW and abs(median) >= UNIT:
         words = (
-            f"{len(shifts)} new rows of compositions that others have measured lie {np.median(shifts):+.1f} decades "
+            f"{len(shifts)} new rows of compositions that others have measured lie {median:+.1f} decades "
             "from theirs in the median: was a unit lost?"
         )
-        findings.append(Finding("error", "units", words))
+        furthest = sorted(shifts, key=lambda name: -abs(shifts[name]))
+        findings.append(Finding("error", "units", words, tuple(furthest[:SHOWN])))
     return findings
 
 
-def _shifts(new: Sequence[Measurement], old: Sequence[Measurement]) -> list[float]:
-    """log10 σ of new rows minus the median of known rows of their composition and temperature."""
+def _shifts(new: Sequence[Measurement], old: Sequence[Measurement]) -> dict[str, float]:
+    """log10 σ of new rows, by name, minus the median of known rows of their composition and temperature."""
+    shifts: dict[str, float] = {}
     if not new or not old:
-        return []
-    reference, shifts = fraction_matrix(old), []
+        return shifts
+    reference = fraction_matrix(old)
     values = np.array([np.nan if m.censored else m.log10_conductivity for m in old])
     kelvins = np.array([m.temperature_K for m in old])
     for m, fractions in zip(new, fraction_matrix(new), strict=True):
         same = (np.abs(reference - fractions).max(1) <= SAME_FORMULA) & np.isfinite(values)
         same &= np.abs(kelvins - m.temperature_K) <= NEAR
         if same.any() and not m.censored and np.isfinite(m.log10_conductivity):
-            shifts.append(float(m.log10_conductivity - np.median(values[same])))
+            shifts[m.name] = float(m.log10_conductivity - np.median(values[same]))
     return shifts
 
 
@@ -164,12 +165,12 @@ def _duplicates(rows: Sequence[Measurement]) -> list[Finding]:
     findings = []
     pairs = repeated(own)
     if pairs:
-        names = tuple(f"{own[later].source}:{own[later].id}" for later, _ in pairs[:SHOWN])
+        names = tuple(own[later].name for later, _ in pairs[:SHOWN])
         words = f"{len(pairs)} own rows repeat another one (composition, temperature, value)"
         findings.append(Finding("warning", "duplicates", words, names))
     clashes = contradictory(own)
     if clashes:
-        names = tuple(f"{own[b].source}:{own[b].id}" for _, b in clashes[:SHOWN])
+        names = tuple(own[b].name for _, b in clashes[:SHOWN])
         words = f"{len(clashes)} pairs of own rows of one composition differ by two decades or more"
         findings.append(Finding("warning", "duplicates", words, names))
     return findings

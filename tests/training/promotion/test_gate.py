@@ -75,6 +75,46 @@ def test_a_family_without_predictions_is_refused_and_counted():
     assert f"{count} of {count} rows" in report.words
 
 
+def test_a_small_family_without_predictions_is_refused_too():
+    truth, rng = world()
+    seven = np.arange(ROWS) < 7
+    truth = replace(truth, family=tuple("lonely" if few else f for few, f in zip(seven, truth.family, strict=True)))
+    champion = model(truth, rng)
+    challenger = replace(champion, location=np.where(seven, np.nan, champion.location))
+    assert failed(evaluate_gate(champion, challenger, truth, POLICY)) == {"family lonely"}
+
+
+def test_a_family_that_may_be_much_worse_is_refused_though_it_is_not_sure():
+    truth, rng = world()
+    champion = model(truth, rng, 0.3)
+    location, garnets = champion.location.copy(), np.flatnonzero(np.array(truth.family) == "garnet")
+    papers = np.array(truth.publication)[garnets]
+    location[garnets[papers == papers[0]]] += 15.0  # one paper in 27: the mean rises by 0.55, the lower limit is 0
+    report = evaluate_gate(champion, replace(champion, location=location), truth, POLICY)
+    (garnet,) = (test for test in report.failures if test.name == "family garnet")
+    assert garnet.limit == POLICY.families.worst
+    assert garnet.value > POLICY.families.worst
+
+
+def test_families_too_small_for_a_test_are_judged_together():
+    truth, rng = world()
+    few = np.arange(ROWS) < 60
+    truth = replace(
+        truth, family=tuple(f"rare {i // 6}" if few[i] else family for i, family in enumerate(truth.family))
+    )
+    champion = model(truth, rng, 0.3)
+    challenger = replace(champion, location=np.where(few, truth.label + 1.5, champion.location))
+    names = {name for name in failed(evaluate_gate(champion, challenger, truth, POLICY)) if "famil" in name}
+    assert names == {"other families"}
+
+
+def test_a_promotion_says_by_how_much():
+    truth, rng = world()
+    report = evaluate_gate(model(truth, rng, 1.5), model(truth, rng, 1.0), truth, POLICY)
+    (accuracy,) = (test for test in report.tests if test.name == "accuracy")
+    assert accuracy.words in report.words
+
+
 def test_a_challenger_of_a_larger_table_is_judged_on_that_though_the_former_rows_only_train():
     truth, rng = world()
     champion, challenger, former = model(truth, rng, 1.5), model(truth, rng, 1.0), np.arange(ROWS) < 90

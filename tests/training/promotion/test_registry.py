@@ -115,9 +115,11 @@ def test_a_kill_between_any_two_steps_leaves_a_working_champion(champion, anothe
     assert answering in (champion, version)
     registry.load_registered("models:/conductivity@champion")
     if answering == version:  # the way back is known although the alias may be late
-        assert registry.rollback() == (version, champion)
-    registry.make_champion(version)
+        assert registry.previous_version() == champion
+    registry.make_champion(version)  # the command run again
     assert (registry.version_of(CHAMPION), registry.version_of(PREVIOUS)) == (version, champion)
+    assert registry.version_of(CHALLENGER) is None
+    assert registry.rollback() == (version, champion)
 
 
 def test_weights_that_cannot_be_loaded_never_become_champion(champion, another, monkeypatch):

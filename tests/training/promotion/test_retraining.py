@@ -72,6 +72,34 @@ def test_killed_before_every_stage_was_written_it_goes_on_and_decides_once(champ
         assert registry.rollback() == (found.decision.version, champion)
 
 
+@pytest.fixture
+def decided(champion, snapshot):
+    """A finished retraining, whatever came of it, made to have passed: version and champion are what matters here."""
+    found = retrain(snapshot)
+    if found.decision.outcome != "promoted":
+        registry.make_champion(found.decision.version)
+        stages = Stages(found.folder)
+        stages.finish("decide", {**stages.result("decide"), "outcome": "promoted", "champion": champion})
+    return found.decision.version
+
+
+def test_what_was_rolled_back_is_not_promoted_again_by_the_same_inputs(champion, decided, snapshot):
+    assert registry.rollback() == (decided, champion)
+    found = retrain(snapshot)
+    assert (found.decision.outcome, found.decision.refused) == ("rolled back", True)
+    assert f"--version {decided} --force" in found.decision.words
+    assert registry.version_of(registry.CHAMPION) == champion
+
+
+def test_under_another_champion_a_finished_retraining_is_judged_again(champion, decided, another, snapshot):
+    other = another()
+    registry.make_champion(other)
+    found = retrain(snapshot)
+    assert found.resumed == ("validate", "snapshot", "fit")
+    assert found.decision.champion == other
+    registry.make_champion(champion)
+
+
 def test_published_rows_keep_their_folds_and_own_rows_train_or_are_kept_back(snapshot, rows):
     assert snapshot.data.main == rows
     train, back = len(snapshot.data.extra), len(snapshot.kept_back)
@@ -102,9 +130,19 @@ def test_rows_with_errors_stop_it_before_anything_is_trained(champion, rows, sma
     wrong = replace(observed(1)[0], id="lab:wrong", temperature_K=25.0)
     before = registry.versions()
     taken = assemble(TrainingData(rows, [], "embedded"), [wrong], small, relaxed)
-    with pytest.raises(BadData, match="lab:wrong"):
+    with pytest.raises(BadData, match=r"lab:wrong.*--leave-out"):
         retrain(taken)
     assert registry.versions() == before
+
+
+def test_own_rows_can_be_left_out_by_name_and_others_cannot(rows, small, relaxed):
+    base, own = TrainingData(rows, [], "embedded"), observed(3)
+    taken = assemble(base, own, small, relaxed, [own[1].name])
+    assert {m.id for m in (*taken.data.extra, *taken.kept_back)} == {own[0].id, own[2].id}
+    assert taken.left_out == (own[1].name,)
+    assert taken.key != assemble(base, own, small, relaxed).key
+    with pytest.raises(BadData, match="No own row is named"):
+        assemble(base, own, small, relaxed, [rows[0].name])
 
 
 def test_two_at_once_are_refused(home):

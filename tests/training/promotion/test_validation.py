@@ -58,6 +58,7 @@ def test_millisiemens_read_as_siemens_are_recognised():
     report = validate([*KNOWN, *shifted])
     assert "units" in checks(report, "error")
     assert "+3.0 decades" in report.errors[0].words
+    assert set(report.errors[0].rows) == {m.name for m in shifted}
     right = [replace(m, log10_conductivity=m.log10_conductivity - 3 + 0.3) for m in shifted]
     assert "units" not in checks(validate([*KNOWN, *right]), "error")
 
