@@ -55,6 +55,11 @@ class Predictions:
         return {*self.judged, *(name for name, fold in zip(self.row, self.fold, strict=True) if fold == TRAINED)}
 
     @property
+    def met(self) -> set[str]:
+        """Rows that took part in its training, held out in turn or not at all."""
+        return {name for name, fold in zip(self.row, self.fold, strict=True) if fold != DIRECT}
+
+    @property
     def folds(self) -> dict[str, int]:
         """Fold of every row that was held out."""
         return {name: int(fold) for name, fold in zip(self.row, self.fold, strict=True) if fold >= 0}

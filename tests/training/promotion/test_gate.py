@@ -65,23 +65,30 @@ def test_one_family_forgotten_is_refused_for_that_family_alone():
     assert not {name for name in failed(report) if name.startswith("family")} - {"family garnet"}
 
 
-def test_a_family_without_predictions_is_refused_and_counted():
+def without(table: Predictions, rows: np.ndarray) -> Predictions:
+    """The table of a training that never had these rows [n]."""
+    kept = np.flatnonzero(~rows)
+    names = {name: tuple(getattr(table, name)[i] for i in kept) for name in ("row", "publication", "family")}
+    return Predictions(**names, fold=table.fold[kept], location=table.location[kept], half_width=table.half_width[kept])
+
+
+def test_a_family_that_it_never_had_is_refused_and_counted():
     truth, rng = world()
-    champion = model(truth, rng)
-    location = np.where(np.array(truth.family) == "halide", np.nan, champion.location)
-    report = evaluate_gate(champion, replace(champion, location=location), truth, POLICY)
+    champion, halides = model(truth, rng), np.array(truth.family) == "halide"
+    report = evaluate_gate(champion, without(champion, halides), truth, POLICY)
     assert failed(report) == {"rows", "common rows", "family halide"}
-    count = truth.family.count("halide")
-    assert f"{count} of {count} rows" in report.words
+    assert f"{halides.sum()} of {halides.sum()} rows" in report.words
 
 
-def test_a_small_family_without_predictions_is_refused_too():
+def test_a_small_family_that_it_never_had_is_refused_too_even_where_its_answers_are_good():
     truth, rng = world()
     seven = np.arange(ROWS) < 7
     truth = replace(truth, family=tuple("lonely" if few else f for few, f in zip(seven, truth.family, strict=True)))
     champion = model(truth, rng)
-    challenger = replace(champion, location=np.where(seven, np.nan, champion.location))
-    assert failed(evaluate_gate(champion, challenger, truth, POLICY)) == {"family lonely"}
+    assert failed(evaluate_gate(champion, without(champion, seven), truth, POLICY)) == {"family lonely"}
+    asked = replace(champion, fold=np.where(seven, DIRECT, champion.fold))
+    assert failed(evaluate_gate(champion, asked, truth, POLICY)) == {"family lonely"}
+    assert evaluate_gate(asked, asked, truth, POLICY).passed  # nobody has it
 
 
 def test_a_family_that_may_be_much_worse_is_refused_though_it_is_not_sure():
