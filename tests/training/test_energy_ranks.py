@@ -126,20 +126,22 @@ def test_a_fit_goes_on_from_a_checkpoint_and_refuses_one_of_another_shape(table)
 
 
 def test_a_lost_worker_ends_the_fit_of_all_with_one_sentence(table, cluster):
-    def kill():
-        while not ended.wait(0.2):
-            for child in psutil.Process().children(recursive=True):
-                with suppress(psutil.Error):
-                    if any("_Rank.fit" in word for word in child.cmdline()):
-                        child.kill()
-                        return
+    heard, ended = Heard(), threading.Event()
 
-    ended = threading.Event()
+    def kill():
+        while not (heard.steps or ended.wait(0.2)):  # a rank that is lost before the first step is started again
+            pass
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                if any("RayTrainWorker" in word for word in child.cmdline()):
+                    child.kill()
+                    return
+
     killer = threading.Thread(target=kill)
     killer.start()
     try:
         with pytest.raises(FitStopped, match="run the same command again"):
-            RayRanks(cluster).descend(work(table, 100_000), Heard())
+            RayRanks(cluster).descend(work(table, 100_000), heard)
     finally:
         ended.set()
         killer.join()

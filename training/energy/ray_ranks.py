@@ -1,18 +1,19 @@
-"""Data-parallel fits under Ray: an actor a rank, anywhere on the cluster; files and the record stay with the caller."""
+"""Data-parallel fits by Ray Train: a worker a rank, on any node of a cluster; files and record stay with the caller."""
 
 import pickle
-import socket
+import tempfile
+import threading
 import time
 from typing import Any
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 
-from ionscout.datasets.errors import BadData
+from ionscout.datasets.errors import BadData, IonscoutError
 from ionscout.training.energy.descent import Descended, Recorder, Work, descend
 from ionscout.training.energy.ranks import Group
 from ionscout.training.engines import FitStopped
-from ionscout.training.ray_engine import RayEngine, cause, require, versions
+from ionscout.training.ray_engine import RayEngine, require, versions
 
 _TELL_EVERY = 0.5  # s; each message about progress is a call to another process
 _ALL_JOINED = 600  # s; ranks on a busy cluster start one after the other
@@ -30,70 +31,85 @@ class RayRanks:
         Raises:
             BadData: the batch is too small to be shared out; FitStopped: a rank was lost, a checkpoint is kept.
         """
+        from ray.train import RunConfig, ScalingConfig
+        from ray.train.torch import TorchConfig, TorchTrainer
         from ray.util.queue import Empty, Queue
 
         ray, count = self._engine.ray, self._engine.workers
         if work.config.batch < count:
             raise BadData(f"{count} workers cannot share a batch of {work.config.batch}; set batch or --workers.")
         there = ray.cluster_resources()
-        cores, gpus = max(1, int(there["CPU"]) // count), int(there.get("GPU", 0)) // count
-        actor = ray.remote(num_cpus=cores, num_gpus=min(gpus, 1))(_Rank)
-        ranks = [actor.remote(versions(), cores) for _ in range(count)]
+        cores, gpus = max(1, int(there["CPU"]) // count), int(there.get("GPU", 0)) >= count
         queue = Queue(actor_options={"num_cpus": 0})
+        told = {"versions": versions(), "work": ray.put(pickle.dumps(work)), "cores": cores, "queue": queue}
+        with tempfile.TemporaryDirectory(prefix="ionscout-ranks-") as folder:
+            trainer = TorchTrainer(
+                _rank,
+                train_loop_config=told,
+                torch_config=TorchConfig(timeout_s=_ALL_JOINED),
+                scaling_config=ScalingConfig(num_workers=count, use_gpu=gpus, resources_per_worker={"CPU": cores}),
+                # Ray Train keeps checkpoints where every node can write; here the caller keeps them, so it gets none.
+                run_config=RunConfig(storage_path=folder),
+            )
+            fit = _Fit(trainer)
+            try:
+                done = None
+                while fit.is_alive() or not queue.empty():
+                    try:
+                        name, arguments = queue.get(timeout=_TELL_EVERY)
+                    except Empty:
+                        continue
+                    if name == "done":
+                        done = pickle.loads(*arguments)
+                    else:
+                        getattr(record, name)(*arguments)
+            finally:
+                queue.shutdown()  # ends the ranks, too, if the caller stops listening
+                fit.join()
+        if fit.error is not None:
+            raise fit.error
+        assert done is not None
+        return done
+
+
+class _Fit(threading.Thread):
+    """Waits for a trainer, and keeps why it failed."""
+
+    def __init__(self, trainer: Any) -> None:
+        super().__init__(daemon=True)
+        self.error: BaseException | None = None
+        self._trainer = trainer
+        self.start()
+
+    def run(self) -> None:
+        from ray.train import TrainingFailedError
+
         try:
-            address = ray.get(ranks[0].address.remote())
-            shared = ray.put(pickle.dumps(work))
-            waiting = [rank.fit.remote(shared, k, count, address, queue) for k, rank in enumerate(ranks)]
-            first = waiting[0]
-            while waiting:
-                ended, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=0)
-                ray.get(ended)  # raises as soon as any rank fails: the others would wait for it
-                try:
-                    name, arguments = queue.get(timeout=_TELL_EVERY)
-                    getattr(record, name)(*arguments)
-                except Empty:
-                    pass
-            while not queue.empty():
-                name, arguments = queue.get()
-                getattr(record, name)(*arguments)
-            return pickle.loads(ray.get(first))
-        except ray.exceptions.RayError as error:
-            found = cause(error)
-            raise (FitStopped(f"{found}") if isinstance(found, FitStopped) else found) from None
-        finally:
-            for rank in ranks:
-                ray.kill(rank)
-            queue.shutdown()
+            self._trainer.fit()
+        except TrainingFailedError as error:
+            self.error = _cause(error)
 
 
-class _Rank:
-    """What runs in an actor."""
+def _cause(error: Any) -> BaseException:
+    """What went wrong in a rank; the others then only miss it."""
+    failures = [getattr(e, "_base_exc", e) for e in getattr(error, "worker_failures", {}).values()]
+    for found in failures:
+        if isinstance(found, IonscoutError | ArithmeticError | ValueError):
+            return found
+    name = type(failures[0] if failures else error).__name__
+    return FitStopped(f"Ray lost a rank ({name}); run the same command again.")
 
-    def __init__(self, expected: dict[str, str], cores: int) -> None:
-        self._expected = expected
-        torch.set_num_threads(cores)
 
-    def address(self) -> str:
-        """Where the ranks meet: a free port of this node."""
-        import ray
+def _rank(told: dict) -> None:
+    """What runs in every worker, inside the process group that Ray Train opened."""
+    import ray
 
-        with socket.socket() as free:
-            free.bind(("", 0))
-            return f"tcp://{ray.util.get_node_ip_address()}:{free.getsockname()[1]}"
-
-    def fit(self, shared: bytes, number: int, count: int, address: str, queue: Any) -> bytes | None:
-        from datetime import timedelta
-
-        require(self._expected)
-        backend = "nccl" if torch.cuda.is_available() else "gloo"
-        distributed.init_process_group(
-            backend, address, rank=number, world_size=count, timeout=timedelta(seconds=_ALL_JOINED)
-        )
-        try:
-            done = descend(pickle.loads(shared), _Messages(queue), Group())
-        finally:
-            distributed.destroy_process_group()
-        return pickle.dumps(done) if number == 0 else None
+    require(told["versions"])
+    torch.set_num_threads(told["cores"])
+    group, queue = Group(), told["queue"]
+    done = descend(pickle.loads(ray.get(told["work"])), _Messages(queue), group)
+    if group.first:
+        queue.put(("done", (pickle.dumps(done),)))
 
 
 class _Messages:
