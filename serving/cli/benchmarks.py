@@ -28,6 +28,7 @@ def register(benchmarks: typer.Typer) -> None:
     benchmarks.command("active-learning")(active_learning)
     benchmarks.command("graph-only")(graph_only)
     benchmarks.command("structure-pretraining")(structure_pretraining)
+    benchmarks.command("series")(series)
     rehearsal.register(benchmarks)
 
 
@@ -128,6 +129,17 @@ def structure_pretraining(
         found = run(read_config(ConductivityConfig, None, "conductivity"), epochs, on_step=step)
     page = markdown(found, "ionscout benchmark structure-pretraining --out benchmarks")
     _report("structure_pretraining", "mp-2019", found, page, output, as_json)
+
+
+def series(output: Reports = None, as_json: Json = False) -> None:
+    """Whether real series are ordered right, over all tables, out of fold and with whole series held out; minutes."""
+    from ionscout.training.benchmarks.joined_series import markdown, run
+    from ionscout.training.config import ConductivityConfig, read_config
+
+    with progress_bar("Folds", as_json) as step:
+        found = run(read_config(ConductivityConfig, None, "conductivity"), step)
+    page = markdown(found, "ionscout benchmark series --out benchmarks")
+    _report("series", "mp-2019", found, page, output, as_json)
 
 
 def campaign(

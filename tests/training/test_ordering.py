@@ -11,7 +11,7 @@ from ionscout.datasets.settings import settings
 from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.sources.embedded import Embedded
 from ionscout.training.benchmarks.ordering import score_predictions, score_series, score_series_held_out
-from ionscout.training.benchmarks.series import Series, find_series, series_groups, series_rules
+from ionscout.training.benchmarks.series import Series, find_series, rules_without_rows, series_groups, series_rules
 from ionscout.training.folds import grouped_folds, publications
 
 GERMANIUM = Series(name="Ge", source="x", line=("Li6PS5I", "Li6.7P0.3Ge0.7S5I"), step=0.1)
@@ -151,6 +151,13 @@ def test_there_are_more_than_ten_rules_each_with_its_paper():
     assert len(rules) >= 20
     assert len({rule.name for rule in rules}) == len(rules)
     assert all(rule.source.startswith("10.") for rule in rules)
+
+
+def test_rules_that_find_nothing_are_named():
+    assert rules_without_rows([]) == [rule.name for rule in series_rules()]
+    absent = rules_without_rows([row("Li6PS5Cl"), row("Li6PS5I")])
+    assert "argyrodite Li6PS5X, chloride and bromide above iodide" not in absent
+    assert "halides Li3YX6, bromide above chloride" in absent
 
 
 def test_the_embedded_measurements_have_series_in_the_declared_order():

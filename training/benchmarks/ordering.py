@@ -95,6 +95,11 @@ def score_predictions(
     )
 
 
+def threshold_sentence() -> str:
+    """What counts as right, for the reports."""
+    return f"A series counts as ordered right from {RIGHT:.0%} of its pairs on (two in three); guessing gives half."
+
+
 def _score(found: FoundSeries, prediction: np.ndarray, label: np.ndarray) -> SeriesScore:
     points = range(found.points)
     height = np.array([found.height[found.point == p].mean() for p in points])

@@ -115,8 +115,8 @@ def series_rules() -> tuple[Series, ...]:
 
 def find_series(measurements: Sequence[Measurement], rules: Sequence[Series] | None = None) -> list[FoundSeries]:
     """Rows of every series among the measurements near room temperature; those with nothing to compare are left out."""
-    warm = np.array([NEAR_ROOM[0] <= m.temperature_K <= NEAR_ROOM[1] for m in measurements])
-    known = np.array([np.isfinite(m.log10_conductivity) for m in measurements])
+    warm = np.array([NEAR_ROOM[0] <= m.temperature_K <= NEAR_ROOM[1] for m in measurements], dtype=bool)
+    known = np.array([np.isfinite(m.log10_conductivity) for m in measurements], dtype=bool)
     fractions = fraction_matrix(measurements)
     found = []
     for series in series_rules() if rules is None else rules:
@@ -125,6 +125,12 @@ def find_series(measurements: Sequence[Measurement], rules: Sequence[Series] | N
         if len(rows) and np.ptp(height[rows]) >= series.resolution:
             found.append(FoundSeries(series, rows, height[rows], _points(fractions[rows], height[rows])))
     return found
+
+
+def rules_without_rows(measurements: Sequence[Measurement]) -> list[str]:
+    """Names of the shipped rules that find nothing to compare among the measurements, so that reports can say so."""
+    found = {series.series.name for series in find_series(measurements)}
+    return [rule.name for rule in series_rules() if rule.name not in found]
 
 
 def series_groups(
