@@ -54,3 +54,14 @@ def test_the_tables_are_what_the_reports_say():
     assert filled(text, blocks(README.parent / "benchmarks")) == text, (
         "run python -m ionscout.training.benchmarks.readme"
     )
+
+
+@pytest.mark.parametrize("name", ["conductivity", "series"])
+def test_a_page_is_what_its_report_says(name):
+    from ionscout.training.benchmarks import conductivity_page, joined_series
+
+    page = (README.parent / "benchmarks" / f"{name}.md").read_text(encoding="utf-8")
+    report = json.loads((README.parent / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
+    command = re.search(r"Written by `(.*)`", page).group(1)
+    write = {"conductivity": conductivity_page.markdown, "series": joined_series.markdown}[name]
+    assert write(report, command) == page

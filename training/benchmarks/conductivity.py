@@ -42,6 +42,8 @@ def run(
 ) -> dict:
     """Fit everything anew on the same DOI-grouped folds, once for each seed of the folds; scores are means over them.
 
+    Activation energy, ordering, learning curve, trained graphs and stacks are of fold seed 0 alone.
+
     Raises:
         DataUnavailable: when OBELiX is not there.
     """
