@@ -154,7 +154,7 @@ def evaluate(
 
 
 def benchmark_obelix(
-    data: Data = None,
+    data: Annotated[Path | None, typer.Option("--data", help="OBELiX folder; default: IONSCOUT_DATA_DIR.")] = None,
     config: ConfigFile = None,
     changes: Changes = None,
     output: Reports = None,

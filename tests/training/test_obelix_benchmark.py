@@ -1,16 +1,21 @@
 """The OBELiX benchmark: its layout is fixed, its baselines are refitted, and nothing seen counts as clean."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+from pymatgen.core import Composition
 
 from ionscout.datasets.settings import settings
 from ionscout.datasets.sources.embedded import Embedded
 from ionscout.datasets.sources.obelix import CONDUCTIVITY
+from ionscout.datasets.sources.repeats import fraction_matrix
 from ionscout.models.conductivity.network import NetworkConfig
 from ionscout.training.benchmarks import obelix
+from ionscout.training.conductivity import TrainingData
 from ionscout.training.config import ConductivityConfig, read_config
+from ionscout.training.folds import seen
 
 FIELDS = {"n", "mae_P", "mae_B", "mae_C", "rmse_P", "spearman", "coverage_90", "width_90"}
 SMALL = read_config(ConductivityConfig, None, "conductivity").model_copy(
@@ -84,6 +89,32 @@ def test_with_a_test_part_the_shipped_champion_is_scored_and_what_it_knows_is_no
     # Every row of this stand-in is in the embedded set that the champion was trained on.
     assert report["rows"]["composition_seen_in_training"] == 30
     assert "clean" not in report["models"]["champion"]
+    assert report["rows"]["overlap_with_trained"] == {"composition": 30}
+    assert "independent" not in report["models"]["champion"]
+
+
+def test_rows_of_any_table_that_trained_the_champion_are_not_clean(tmp_path, monkeypatch):
+    write_obelix(tmp_path, {"train": slice(0, 70), "test": slice(70, 100)})
+    test = obelix.Obelix(tmp_path, "test").load()
+    first, second = test[0], test[1]
+    assert first.doi != second.doi
+    trained = [
+        replace(first, id="a", source="liverpool", doi=""),  # the composition, from another table
+        replace(first, id="b", source="liverpool", doi=second.doi, composition=Composition("Li9Xe"), formula="Li9Xe"),
+    ]
+    monkeypatch.setattr(obelix, "training_data", lambda folder: TrainingData(trained[:1], trained[1:], "two rows"))
+    report = obelix.run(tmp_path, SMALL)
+    alike = sum(m.doi == second.doi for m in test if m is not first)
+    same = sum(seen(fraction_matrix([m]), fraction_matrix(trained))[0] for m in test)
+    assert report["rows"]["composition_seen_in_training"] == same
+    assert report["rows"]["overlap_with_trained"]["publication"] == alike
+    assert report["models"]["champion"]["clean"]["n"] == len(test) - same
+    assert report["models"]["champion"]["independent"]["n"] == len(test) - same - alike
+    assert any("two rows" in note for note in report["notes"])  # not what the weights say they learned from
+    page = obelix.markdown(report, "command")
+    assert f"{alike} a publication" in page
+    assert "nothing was left out for this test" in page
+    assert "without the rows that share" not in page  # true of cross-validation alone
 
 
 def test_a_test_part_without_training_rows_says_what_is_missing(tmp_path, monkeypatch):
@@ -106,3 +137,5 @@ def test_no_table_is_one_sentence(tmp_path):
 
     with pytest.raises(DataUnavailable, match=r"train\.csv"):
         obelix.run(tmp_path, SMALL)
+    with pytest.raises(DataUnavailable, match="OBELiX folder"):  # a CSV of own measurements is not asked for
+        obelix.run(tmp_path / "nonexistent", SMALL)
