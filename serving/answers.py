@@ -11,6 +11,7 @@ from ionscout.datasets.settings import settings
 from ionscout.datasets.structure import Material, parse_material
 from ionscout.models.conductivity.kinds import ConductivityKind
 from ionscout.serving.explanation_answers import explain_prediction
+from ionscout.serving.measured_notes import measured_notes
 from ionscout.serving.problems import ItemError
 from ionscout.serving.schemas import (
     COLDEST,
@@ -162,5 +163,7 @@ def _prediction(material: Material, found: "ConductivityPrediction", thermo: The
         window=thermo.window,
         energy_above_hull=thermo.energy_above_hull,
         lithium_interphase=thermo.lithium_interphase,
-        warnings=list(dict.fromkeys((*material.warnings, *found.warnings, *thermo.warnings))),
+        warnings=list(
+            dict.fromkeys((*material.warnings, *found.warnings, *measured_notes(material, found), *thermo.warnings))
+        ),
     )
