@@ -15,7 +15,7 @@ from ionscout.serving.explanation_schemas import (
 if TYPE_CHECKING:  # torch takes seconds to import
     from ionscout.datasets.sources.reference import Neighbour
     from ionscout.datasets.structure import Material
-    from ionscout.models.conductivity.explanation import Explanation, Predictor
+    from ionscout.models.conductivity.explanation import Explanation, LithiumPaths, Predictor
 
 SMALL = 0.05  # decades; sentences leave out what adds less
 
@@ -43,7 +43,8 @@ def summarise_explanation(found: "Explanation") -> ExplanationSummary:
         species=[SpeciesShare.model_validate(part) for part in found.species],
         sites=[SiteShare.model_validate(site) for site in found.sites],
         sites_remainder=found.sites_remainder,
-        lithium_paths=None if found.paths is None else LithiumPathsSummary.model_validate(found.paths),
+        lithium_paths=None if found.paths is None else _summary(found.paths),
+        lithium_paths_unknown=found.paths_unknown or None,
         neighbours=[_neighbour(neighbour) for neighbour in found.neighbours],
         searched=list(found.searched),
         rows_searched=found.rows_searched,
@@ -51,6 +52,11 @@ def summarise_explanation(found: "Explanation") -> ExplanationSummary:
     )
     sentences = [_species(summary), _sites(summary), _paths(summary), _neighbours(summary)]
     return summary.model_copy(update={"text": [sentence for sentence in sentences if sentence]})
+
+
+def _summary(paths: "LithiumPaths") -> LithiumPathsSummary:
+    summary = LithiumPathsSummary.model_validate(paths)
+    return summary.model_copy(update={"borrowed_from": paths.borrowed_from or None})
 
 
 def _neighbour(neighbour: "Neighbour") -> MeasuredNeighbour:
@@ -98,7 +104,16 @@ def _sites(found: ExplanationSummary) -> str:
 def _paths(found: ExplanationSummary) -> str:
     paths = found.lithium_paths
     if paths is None:
-        return ""
+        return found.lithium_paths_unknown or ""
+    if paths.borrowed_from is None:
+        return _where_lithium_goes(paths)
+    return (
+        "No crystal was given, so the lithium paths are unknown. Borrowed for a hint, in the sites of "
+        f"{paths.borrowed_from} filled with this formula: {_where_lithium_goes(paths)}"
+    )
+
+
+def _where_lithium_goes(paths: LithiumPathsSummary) -> str:
     if paths.dimension == 0:
         needed = paths.percolation[0]
         more = "no hops up to 6 Å do" if needed is None else f"it takes hops of {needed:.2f} Å"

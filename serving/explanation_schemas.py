@@ -49,6 +49,10 @@ class LithiumPathsSummary(BaseModel):
     shortest_hop: float | None = Field(description="Å.")
     mean_occupancy: float = Field(description="By lithium, of the sites that hold it.")
     sites: int = Field(description="Kinds of sites that hold lithium.")
+    borrowed_from: str | None = Field(
+        None,
+        description="Crystal whose sites, filled with the formula, these paths are of; null: those of the one sent.",
+    )
 
 
 class MeasuredNeighbour(BaseModel):
@@ -78,6 +82,7 @@ class ExplanationSummary(BaseModel):
     sites: list[SiteShare] = Field(description="Each asked alone, in the crystal; empty for a formula.")
     sites_remainder: float | None = Field(description="What the sites leave of prediction − baseline.")
     lithium_paths: LithiumPathsSummary | None
+    lithium_paths_unknown: str | None = Field(None, description="Why `lithium_paths` is null.")
     neighbours: list[MeasuredNeighbour]
     searched: list[str] = Field(description="Sources in which neighbours were looked for.")
     rows_searched: int

@@ -43,6 +43,16 @@ def readings(material: Material) -> list[Reading]:
     ]
 
 
+def borrowed_crystal(material: Material) -> Completed | None:
+    """The best template of a bare formula, filled with it: to look at, since predictions borrow the cell alone.
+
+    None where cell or positions are known, or no relative has room for the formula.
+    """
+    if material.cell is not None or material.structure is not None:
+        return None
+    return next(iter(_completions(material)), None)
+
+
 @lru_cache(maxsize=1)
 def _templates() -> dict[str, tuple[Template, ConventionalCell]]:
     """The crystals shipped with the package, by id: the same everywhere, so that answers are."""

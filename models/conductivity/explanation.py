@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from pymatgen.core import Element, Structure
 from ionscout.datasets.sources.base import ROOM_TEMPERATURE
 from ionscout.datasets.sources.reference import Neighbour, reference_list
 from ionscout.datasets.structure import Material
+from ionscout.models.conductivity.completion import borrowed_crystal
 from ionscout.models.conductivity.crystal_sites import SiteTable, site_table
 from ionscout.models.conductivity.kinds import ConductivityKind
 from ionscout.models.conductivity.lithium_network import USUAL_HOP, LithiumNetwork, lithium_network
@@ -73,6 +74,7 @@ class LithiumPaths:
         bottleneck: widest narrowest-window (Å, sphere radius) of such paths, likewise.
         shortest_hop: Å, or None. mean_occupancy: of the sites that hold lithium. sites: kinds of them.
         network: the graph itself, for figures.
+        borrowed_from: crystal that lent its sites to a bare formula; empty where the crystal itself was given.
     """
 
     hop: float
@@ -83,6 +85,7 @@ class LithiumPaths:
     mean_occupancy: float
     sites: int
     network: LithiumNetwork
+    borrowed_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Explanation:
 
     `baseline` is the prediction with every element but lithium replaced by a typical one of its role; baseline and
     species add up to `prediction` (Shapley values over the elements). Sites are each asked alone and need not add up:
-    `sites_remainder` is what they leave of prediction − baseline.
+    `sites_remainder` is what they leave of prediction − baseline. `paths_unknown` says why `paths` is None.
     """
 
     temperature_K: float
@@ -104,6 +107,7 @@ class Explanation:
     neighbours: tuple[Neighbour, ...]
     searched: tuple[str, ...]
     rows_searched: int
+    paths_unknown: str = ""
 
 
 def explain(
@@ -140,6 +144,7 @@ def explain(
     known = [site.decades for site in sites if site.decades is not None]
     references = reference_list()
     group = None if material.cell is None else material.cell.space_group
+    paths, unknown = _paths(material, hop)
     return Explanation(
         temperature_K=temperature_K,
         prediction=prediction,
@@ -150,13 +155,32 @@ def explain(
         ),
         sites=tuple(sites),
         sites_remainder=prediction - baseline - sum(known) if sites else None,
-        paths=None if material.structure is None else lithium_paths(material.structure, hop),
+        paths=paths,
         neighbours=tuple(
             references.nearest(material.composition, neighbours, space_group=group, temperature_K=temperature_K)
         ),
         searched=references.sources,
         rows_searched=len(references.measurements),
+        paths_unknown=unknown,
     )
+
+
+def _paths(material: Material, hop: float) -> tuple[LithiumPaths | None, str]:
+    """The paths of a crystal, or of what a formula borrows, marked so; else why there are none."""
+    if material.structure is not None:
+        paths = lithium_paths(material.structure, hop)
+        return (
+            paths,
+            "" if paths else "The crystal that was given has no lithium sites, so the lithium paths are unknown.",
+        )
+    lent = borrowed_crystal(material)
+    paths = None if lent is None else lithium_paths(lent.structure, hop)
+    if lent is None or paths is None:
+        return (
+            None,
+            "No crystal was given, and no relative that fits lends its sites, so the lithium paths are unknown.",
+        )
+    return replace(paths, borrowed_from=lent.template), ""
 
 
 def lithium_paths(structure: Structure, hop: float = USUAL_HOP) -> LithiumPaths | None:

@@ -1,7 +1,7 @@
 """Explanations add up, find what a known model was told, and do not depend on the cell."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from pymatgen.core import Element, Lattice, Structure
 
 from ionscout.datasets.sources.embedded import demo_crystals
 from ionscout.datasets.structure import Material, material_from_structure, parse_material
+from ionscout.models.conductivity.completion import readings
 from ionscout.models.conductivity.explanation import MOST_SITES, Explanation, explain, lithium_paths
 from ionscout.models.conductivity.occlusion import Occluder, typical_species
 from ionscout.models.conductivity.predictor import ConductivityPredictor
@@ -54,7 +55,32 @@ def test_baseline_and_species_add_up_to_the_prediction(shipped, formula):
     assert found.prediction == pytest.approx(np.log10(shipped.predict([material])[0].conductivity), abs=1e-5)
     assert total(found) == pytest.approx(found.prediction, abs=1e-5)
     assert found.sites == ()
-    assert found.paths is None
+    assert found.paths is None or found.paths.borrowed_from
+
+
+def test_a_formula_shows_the_paths_of_its_best_template_marked_as_borrowed():
+    found = explain(Told(lambda m: -4.0), parse_material("Li6.5La3Zr1.5Ta0.5O12"))
+    assert found.paths.borrowed_from == readings(parse_material("Li6.5La3Zr1.5Ta0.5O12"))[0].template
+    assert found.paths.dimension == 3  # a garnet
+    assert found.paths_unknown == ""
+    assert found.sites == ()  # sites of another crystal have no share in this prediction
+
+
+def test_a_crystal_shows_its_own_paths():
+    found = explain(Told(lambda m: -4.0), parse_material(demo_crystals()[0].cif))
+    assert found.paths.borrowed_from == ""
+    assert found.paths_unknown == ""
+
+
+def test_unknown_paths_come_with_the_reason():
+    formula = explain(Told(lambda m: -4.0), parse_material("LiPt3Rh4Au2"))
+    assert formula.paths is None
+    assert "No crystal was given" in formula.paths_unknown
+    bare = Structure(Lattice.cubic(4), ["La", "O"], [[0, 0, 0], [0.5] * 3])
+    lanthana = material_from_structure(bare, need_lithium=False)
+    framework = explain(Told(lambda m: -4.0), replace(lanthana, composition=parse_material("LiLaO2").composition))
+    assert framework.paths is None
+    assert "no lithium sites" in framework.paths_unknown
 
 
 def test_a_crystal_adds_up_and_its_sites_say_what_they_leave(shipped):

@@ -120,11 +120,28 @@ def test_a_figure_can_be_drawn_along_every_axis_and_of_a_formula(predictor, tmp_
 
 def test_sentences_state_the_numbers(predictor):
     why = explain_prediction(predictor, parse_material("Li6PS5Cl"), 298.15)
-    assert len(why.text) == 2  # a formula has no sites and no paths
+    assert len(why.text) == 3  # a formula has no sites
     assert f"10^−{abs(why.prediction):.2f}" in why.text[0]
     largest = max(why.species, key=lambda part: abs(part.decades))
     assert f"{largest.element} {largest.decades:+.2f}".replace("-", "−") in why.text[0]
-    assert why.neighbours[0].formula in why.text[1]
+    assert why.neighbours[0].formula in why.text[2]
+
+
+def test_lithium_paths_of_a_formula_are_borrowed_or_unknown_and_said_to_be(predictor):
+    garnet = explain_prediction(predictor, parse_material("Li6.5La3Zr1.5Ta0.5O12"), 298.15)
+    lender = garnet.lithium_paths.borrowed_from
+    assert lender.startswith("llzo")
+    (sentence,) = (text for text in garnet.text if "lithium paths" in text)
+    assert "No crystal was given" in sentence
+    assert lender in sentence
+    assert "3 dimensions" in sentence
+    assert json.loads(garnet.model_dump_json())["lithium_paths"]["borrowed_from"] == lender
+    alone = explain_prediction(predictor, parse_material("LiPt3Rh4Au2"), 298.15)
+    assert alone.lithium_paths is None
+    assert alone.lithium_paths_unknown in alone.text
+    own = explain_prediction(predictor, parse_material(cif_text("lgps"), "cif"), 298.15)
+    assert own.lithium_paths.borrowed_from is None
+    assert own.lithium_paths_unknown is None
 
 
 def test_a_sub_lattice_that_leads_nowhere_is_said(predictor):
