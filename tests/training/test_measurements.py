@@ -1,5 +1,7 @@
 """The joined table: copies go, repeats stay, and nothing of a held-out row comes back through an extra table."""
 
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from ionscout.datasets.settings import settings
 from ionscout.datasets.sources import obelix
 from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.sources.repeats import contradictory
+from ionscout.datasets.structure import conventional_cell
 from ionscout.training.benchmarks import measurements as measurements_report
 from ionscout.training.folds import grouped_folds, publications
 from ionscout.training.leaks import independent, leak_counts, leaks
@@ -227,3 +230,21 @@ def test_the_report_counts_sources_copies_leaks_and_noise():
     assert "| obelix | 7 | 7 |" in page
     with pytest.raises(DataUnavailable):
         measurements_report.run(join([extra]))
+
+
+def test_every_row_is_counted_once_by_the_structure_that_it_trains_with():
+    cell = conventional_cell(ROCK_SALT)
+    other = replace(cell, space_group=1)  # no crystal of this group is here
+    rows = [
+        row("LiCl", -9, "10.1/a", "obelix", structure=ROCK_SALT, cell=cell, space_group=225),
+        row("LiBr", -9, "10.1/b", "obelix", cell=cell),
+        row("LiI", -9, "10.1/c", "obelix", cell=other),
+        *(row(f"Li{n}YCl{n + 3}", -4, f"10.2/{n}", "obelix") for n in range(3, 7)),
+    ]
+    report = measurements_report.run(join([rows, [row("Li2O", -10, "10.3/x", "table")]]))
+    main, extra, everything = report.structures
+    assert (main.own_crystal, main.cell_alone, main.composition_alone) == (1, 1, 4)
+    assert main.near_template + main.far_template == 1
+    assert (extra.source, extra.composition_alone) == ("table", 1)
+    assert sum(list(asdict(everything).values())[1:]) == 8
+    assert "| all | 1 |" in measurements_report.markdown(report)

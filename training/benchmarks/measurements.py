@@ -1,19 +1,23 @@
 """The measurements behind the conductivity models: how they were cleaned, how they overlap, how noisy they are."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
 from ionscout.datasets.errors import DataUnavailable
 from ionscout.datasets.sources.base import Measurement
 from ionscout.datasets.sources.cleaning import CleaningReport
+from ionscout.datasets.templates import Template, templates_of
 from ionscout.training.benchmarks.thermo_report import table
+from ionscout.training.borrowing import WORST_MISMATCH, borrowed
 from ionscout.training.folds import SAME_COMPOSITION, grouped_folds, publications
 from ionscout.training.leaks import independent, leak_counts, leaks
 from ionscout.training.measurements import JoinedTable, Noise, Overlap, noise
 
 FOLDS, SEED = 5, 0  # those of the development protocol
+NEAR_RELATIVE = 0.1  # mismatch of a placement up to which a template is a near relative, see `Completed`
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,25 @@ class SourceSize:
     with_energy: int
     off_room_temperature: int
     bounds: int
+
+
+@dataclass(frozen=True)
+class StructureKinds:
+    """What structure the rows of one source train with: each row is counted once.
+
+    Attributes:
+        own_crystal: measured for this formula and phase. near_template, far_template: the best crystal of the same
+            space group among all rows, filled with the row's composition in its own cell, up to a mismatch of 0.1 and
+            of 1.
+        cell_alone: known cell, but no template of the group fits. composition_alone: neither cell nor positions.
+    """
+
+    source: str
+    own_crystal: int
+    near_template: int
+    far_template: int
+    cell_alone: int
+    composition_alone: int
 
 
 @dataclass(frozen=True)
@@ -65,6 +88,7 @@ class MeasurementsReport:
     overlaps: tuple[Overlap, ...]
     folds: tuple[FoldLeaks, ...]
     noise: tuple[NoiseRow, ...]
+    structures: tuple[StructureKinds, ...]
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -87,6 +111,7 @@ def run(joined: JoinedTable) -> MeasurementsReport:
         joined.overlaps,
         tuple(_fold(main, extra, test) for _, test in grouped_folds(publications(main), FOLDS, SEED)),
         tuple(_noise(name, t, noise(rows, t)) for name, rows, t in spreads),
+        _structures(joined),
     )
 
 
@@ -98,6 +123,15 @@ def markdown(report: MeasurementsReport, command: str = "ionscout benchmark meas
         f"# Measurements\n\nWritten by `{command}`.",
         "## Sources\n\n`kept`: after copies of rows of an earlier source were removed.\n",
         table(["source", "rows", "kept", "structure", "activation energy", "off room temperature", "bounds"], sources),
+        "\n## Structures that train\n\nOwn crystal: measured for the row or for another one of its formula and phase. "
+        "Templates: the best crystal of the same space group among all rows here, filled with the row's composition in "
+        f"its own cell; near up to a placement mismatch of {NEAR_RELATIVE} per atom, far up to {WORST_MISMATCH:.0f}, "
+        "beyond which the cell alone is read. In cross-validation held-out rows lend nothing, so that fewer rows find "
+        "one. Rows without cell get no template and train with their composition alone.\n",
+        table(
+            ["source", "own crystal", "near template", "far template", "cell alone", "composition alone"],
+            [list(asdict(s).values()) for s in report.structures],
+        ),
         "\n## Copies between sources\n\nComposition within 0.01 atomic fractions, temperature within 5 K, value within "
         "2 %; or publication, formula and temperature.\n",
         table(
@@ -131,6 +165,31 @@ def _size(source: str, rows: int, measurements: Sequence[Measurement]) -> Source
         sum(abs(m.temperature_K - 298.15) > 10 for m in kept),
         sum(m.censored for m in kept),
     )
+
+
+def _structures(joined: JoinedTable) -> tuple[StructureKinds, ...]:
+    """One line for each source, and one for all of them."""
+    templates = templates_of(joined.measurements)
+    kinds = [(m.source, _kind(m, templates)) for m in joined.measurements]
+    lines = []
+    for source in [*dict.fromkeys(name for name, _ in joined.origin_rows), "all"]:
+        count = Counter(kind for of, kind in kinds if source in (of, "all"))
+        lines.append(StructureKinds(source, *(count[kind] for kind in KINDS)))
+    return tuple(lines)
+
+
+KINDS = [field.name for field in fields(StructureKinds)][1:]
+
+
+def _kind(m: Measurement, templates: Sequence[Template]) -> str:
+    if m.structure is not None:
+        return "own_crystal"
+    if m.cell is None:
+        return "composition_alone"
+    found = borrowed(m.composition, m.cell, templates)
+    if found is None:
+        return "cell_alone"
+    return "near_template" if found.mismatch <= NEAR_RELATIVE else "far_template"
 
 
 def _fold(main: Sequence[Measurement], extra: Sequence[Measurement], test: np.ndarray) -> FoldLeaks:
