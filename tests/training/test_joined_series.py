@@ -1,11 +1,14 @@
 """Series over all tables: nothing of a fold trains it, and what is missing is named."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from ionscout.datasets.sources.embedded import Embedded
+from ionscout.serving.cli import app
 from ionscout.training.benchmarks import conductivity_page, joined_series
 from ionscout.training.benchmarks.joined_series import HELD_OUT, OUT_OF_FOLD, PROCESS, markdown, run
 from ionscout.training.benchmarks.series import find_series, series_rules
@@ -72,3 +75,12 @@ def test_the_page_on_one_table_names_the_series_it_lacks():
     assert all(name in said for name in names[:2])
     assert "series.md" in said
     assert names[0] not in conductivity_page._absent(set(names))
+
+
+def test_the_command_writes_page_and_json_and_prints_json(rows, fits, tmp_path, monkeypatch):
+    table = TrainingData(rows, [], "embedded (74)")
+    monkeypatch.setattr(joined_series, "training_data", lambda: table)
+    done = CliRunner().invoke(app, ["benchmark", "series", "--out", str(tmp_path), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == json.loads((tmp_path / "series.json").read_text())
+    assert "embedded (74)" in (tmp_path / "series.md").read_text()
