@@ -93,6 +93,7 @@ def answer(
     check_time: Callable[[], None] | None = None,
     explained: Sequence[bool] = (),
     kinds: Sequence[ConductivityKind] = (),
+    compared: bool = True,
 ) -> list[Prediction]:
     """Predict every material at its own temperature, in order; equal temperatures and kinds share one batch.
 
@@ -101,6 +102,7 @@ def answer(
         check_time: called before every material's thermodynamics; raises when the request takes too long.
         explained: which materials' predictions to explain; empty: none.
         kinds: which conductivity of each material is wanted; empty: total.
+        compared: warn where this machine's tables have other values of the very material.
     """
     chosen = [ThermodynamicsChoice()] * len(materials) if choices is None else choices
     known: dict[tuple[str, str | None], Thermodynamics] = {}  # the polymorphs of one batch share their composition
@@ -113,7 +115,9 @@ def answer(
         for i, prediction in zip(places, predictions, strict=True):
             if check_time is not None:
                 check_time()
-            answers[i] = _prediction(materials[i], prediction, _thermodynamics(materials[i], chosen[i], known))
+            measured = measured_notes(materials[i], prediction) if compared else []
+            thermo = _thermodynamics(materials[i], chosen[i], known)
+            answers[i] = _prediction(materials[i], prediction, thermo, measured)
             if explained and explained[i]:
                 why = explain_prediction(predictor, materials[i], temperature, kind, check_time)
                 answers[i] = answers[i].model_copy(update={"explanation": why})
@@ -131,7 +135,9 @@ def _thermodynamics(
     return known[key]
 
 
-def _prediction(material: Material, found: "ConductivityPrediction", thermo: Thermodynamics) -> Prediction:
+def _prediction(
+    material: Material, found: "ConductivityPrediction", thermo: Thermodynamics, measured: list[str]
+) -> Prediction:
     energy = found.activation_energy
     half = NormalDist().inv_cdf((1 + found.coverage) / 2) * found.activation_energy_deviation
     return Prediction(
@@ -163,7 +169,5 @@ def _prediction(material: Material, found: "ConductivityPrediction", thermo: The
         window=thermo.window,
         energy_above_hull=thermo.energy_above_hull,
         lithium_interphase=thermo.lithium_interphase,
-        warnings=list(
-            dict.fromkeys((*material.warnings, *found.warnings, *measured_notes(material, found), *thermo.warnings))
-        ),
+        warnings=list(dict.fromkeys((*material.warnings, *found.warnings, *measured, *thermo.warnings))),
     )

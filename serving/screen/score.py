@@ -135,7 +135,12 @@ class Scorer:
         assert self._predictor is not None
         n, asked = len(materials), self.options
         return answer(
-            self._predictor, materials, [asked.temperature_K] * n, [NO_THERMODYNAMICS] * n, kinds=[asked.kind] * n
+            self._predictor,
+            materials,
+            [asked.temperature_K] * n,
+            [NO_THERMODYNAMICS] * n,
+            kinds=[asked.kind] * n,
+            compared=False,  # the nodes of a cluster need not have the same tables, and have to write the same bytes
         )
 
     def _thermodynamics(self, materials: Sequence[Material]) -> dict[str, Thermodynamics]:

@@ -16,7 +16,7 @@ from ionscout.datasets.sources.reference import ReferenceList, reference_list
 from ionscout.datasets.structure import parse_material
 from ionscout.models.conductivity.predictor import ConductivityPrediction
 from ionscout.serving import measured_notes as notes
-from ionscout.serving.answers import answer, load_predictor
+from ionscout.serving.answers import ThermodynamicsChoice, answer, load_predictor
 
 FOUND = ConductivityPrediction(
     1e-4, 1e-5, 1e-3, 0.9, 298.15, 0.3, 0.1, True, "template", "conductivity", "0", kind="total"
@@ -134,3 +134,11 @@ def test_shell_and_service_say_it_in_text_and_json(client, monkeypatch, capsys):
     code, _, err = run_cli(monkeypatch, capsys, "predict", "LiTa2PO8", "--no-thermodynamics")
     assert code == 0
     assert "10.1039/c8ta09170f" in " ".join(err)
+
+
+def test_a_screen_does_not_depend_on_the_tables_of_its_node(monkeypatch):
+    predictor = load_predictor()
+    material = parse_material("Li7P3S11")
+    monkeypatch.setattr(notes, "_references", lambda folder: pytest.fail("the tables were read"))
+    (silent,) = answer(predictor, [material], [298.15], [ThermodynamicsChoice(False)], compared=False)
+    assert not any("Measured otherwise" in words for words in silent.warnings)
