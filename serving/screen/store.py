@@ -104,6 +104,9 @@ class Store:
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process; the kernel lets go when the process ends, however it ends.
 
+        The lock file stays: if it were deleted, a process that had it open already and one that makes it anew would
+        each hold a lock of their own.
+
         Raises:
             ScreenStopped: another process holds it.
         """
@@ -118,7 +121,6 @@ class Store:
                         f"Another process is writing {self.output.name}; wait for it or choose another file."
                     ) from None
             yield
-            path.unlink(missing_ok=True)
 
     def finished(self) -> Finished | None:
         """The manifest of a finished screen, if there is one.

@@ -140,6 +140,21 @@ def test_two_screens_cannot_write_one_file(here, source, tmp_path):
     assert screen(source, tmp_path / "out.jsonl", STABILITY).answered > 0
 
 
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_who_opened_the_lock_before_it_was_let_go_keeps_others_out(tmp_path):
+    import fcntl
+
+    store = Store(tmp_path / "out.jsonl")
+    with store.locked():
+        early = (tmp_path / ".out.jsonl.lock").open("w")
+    with early:
+        fcntl.flock(early, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(ScreenStopped, match="Another process"), store.locked():
+            pass
+    with store.locked():
+        pass
+
+
 def descendants(process):
     return {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
 
