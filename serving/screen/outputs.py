@@ -1,7 +1,6 @@
 """Joins the shards, in the order of the input, into one JSON Lines, CSV or Parquet file and the side file."""
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -13,6 +12,7 @@ from typing import IO, Any, get_args, get_type_hints
 
 from ionscout.datasets.errors import BadData
 from ionscout.serving.screen.records import BAD, GOOD, Record
+from ionscout.serving.screen.store import file_sha256
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 ROW_GROUP = 16_384  # rows held before they are written as one group of a Parquet file
@@ -20,12 +20,14 @@ ROW_GROUP = 16_384  # rows held before they are written as one group of a Parque
 
 @dataclass(frozen=True)
 class Joined:
-    """What was written."""
+    """What was written: rows, and size and hash of the output and of the side file."""
 
     answered: int
     bad: int
     bytes: int
     sha256: str
+    side_bytes: int
+    side_sha256: str
 
 
 def output_format(path: Path) -> str:
@@ -62,12 +64,11 @@ def join(shards: Iterable[bytes], columns: tuple[str, ...], output: Path, side_f
             answered = _WRITERS[kind](good_lines(), columns, file)
             _flush(file)
         _flush(side)
-    with partial.open("rb") as written:
-        digest = hashlib.file_digest(written, "sha256")
-    size = partial.stat().st_size
+    size, side_size = partial.stat().st_size, side_partial.stat().st_size
+    digest, side_digest = file_sha256(partial), file_sha256(side_partial)
     side_partial.replace(side_file)
     partial.replace(output)
-    return Joined(answered, bad, size, digest.hexdigest())
+    return Joined(answered, bad, size, digest, side_size, side_digest)
 
 
 def _json_lines(lines: Iterator[str], columns: tuple[str, ...], file: IO[bytes]) -> int:

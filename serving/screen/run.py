@@ -82,6 +82,8 @@ def screen(
             bad=joined.bad,
             output_bytes=joined.bytes,
             output_sha256=joined.sha256,
+            side_bytes=joined.side_bytes,
+            side_sha256=joined.side_sha256,
         )
         store.finish(finished)
     return _summary(store, finished, resumed, scored, started, engine, workers)
@@ -121,7 +123,7 @@ def _earlier(store: Store, manifest: Manifest) -> Finished | None:
     finished = store.finished()
     if finished is not None:
         check_same(finished.manifest, manifest, store.output, store.finished_file)
-        if store.output.is_file() and store.output.stat().st_size == finished.output_bytes:
+        if store.whole(finished):
             store.clear()  # a kill may have come before the parts were gone
             return finished
     begun = store.begun()

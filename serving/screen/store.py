@@ -49,7 +49,10 @@ class Manifest(BaseModel):
 
 
 class Finished(BaseModel):
-    """The manifest of a finished screen, with what was written."""
+    """The manifest of a finished screen, with what was written.
+
+    `side_bytes` and `side_sha256` are None where an older version wrote it; such a screen is scored again.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -59,6 +62,8 @@ class Finished(BaseModel):
     bad: int
     output_bytes: int
     output_sha256: str
+    side_bytes: int | None = None
+    side_sha256: str | None = None
 
 
 _WORDS = {
@@ -135,6 +140,22 @@ class Store:
         except ValidationError:
             raise BadData(f"{self.finished_file.name} is damaged; delete it and {self.output.name}.") from None
 
+    def whole(self, finished: Finished) -> bool:
+        """Whether output and side file are still what was written, byte by byte.
+
+        An empty side file that somebody tidied away is made again: there is nothing in it to score.
+        """
+        if finished.side_bytes == 0:
+            self.side_file.touch()
+        written = (
+            (self.output, finished.output_bytes, finished.output_sha256),
+            (self.side_file, finished.side_bytes, finished.side_sha256),
+        )
+        # All sizes before the first hash, which reads the whole file.
+        return all(_size(path) == size for path, size, _ in written) and all(
+            file_sha256(path) == digest for path, _, digest in written
+        )
+
     def begun(self) -> Manifest | None:
         """The manifest of an unfinished screen, if there is one.
 
@@ -185,6 +206,17 @@ def write_whole(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def file_sha256(path: Path) -> str:
+    """Of the content of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _size(path: Path) -> int | None:
+    """Bytes; None if there is no such file."""
+    return path.stat().st_size if path.is_file() else None
 
 
 def _footer(lines: bytes) -> bytes:

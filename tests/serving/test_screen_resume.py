@@ -1,5 +1,6 @@
 """A screen that is killed goes on and writes the same bytes; one that was asked something else refuses."""
 
+import json
 import os
 import signal
 import subprocess
@@ -92,6 +93,53 @@ def test_a_damaged_shard_is_scored_again(here, source, tmp_path, monkeypatch):
     (tmp_path / "out.jsonl").unlink()
     summary = screen(source, tmp_path / "out.jsonl", STABILITY)
     assert summary.resumed == summary.shards - 2
+    assert outputs(tmp_path) == before
+
+
+def delete_side_file(folder):
+    (folder / "out.jsonl.bad.jsonl").unlink()
+
+
+def damage_side_file(folder):
+    damage(folder / "out.jsonl.bad.jsonl")
+
+
+def damage_output(folder):
+    damage(folder / "out.jsonl")
+
+
+def damage(path):
+    """One byte; the size stays."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def forget_side_file(folder):
+    """The manifest as versions before wrote it."""
+    path = folder / "out.jsonl.manifest.json"
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in written.items() if not key.startswith("side_")}))
+
+
+@pytest.mark.parametrize("harm", [delete_side_file, damage_side_file, damage_output, forget_side_file])
+def test_a_finished_screen_that_was_harmed_is_restored(here, source, tmp_path, harm):
+    screen(source, tmp_path / "out.jsonl", STABILITY)
+    before, manifest = outputs(tmp_path), (tmp_path / "out.jsonl.manifest.json").read_bytes()
+    assert before[1]  # there are bad rows to lose
+    harm(tmp_path)
+    assert screen(source, tmp_path / "out.jsonl", STABILITY).rows_per_second is not None  # scored again
+    assert outputs(tmp_path) == before
+    assert (tmp_path / "out.jsonl.manifest.json").read_bytes() == manifest
+    assert screen(source, tmp_path / "out.jsonl", STABILITY).rows_per_second is None  # believed
+
+
+def test_an_empty_side_file_is_restored_without_scoring(here, tmp_path):
+    source = write_lines(tmp_path / "in.jsonl", [{"formula": f} for f in ("Li2O", "LiF")])
+    screen(source, tmp_path / "out.jsonl", STABILITY)
+    before = outputs(tmp_path)
+    delete_side_file(tmp_path)
+    assert screen(source, tmp_path / "out.jsonl", STABILITY).rows_per_second is None
     assert outputs(tmp_path) == before
 
 
