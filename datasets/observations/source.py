@@ -21,8 +21,12 @@ class Observations(Source):
         self.campaign = campaign
 
     def load(self) -> list[Measurement]:
+        return measurements(self.observed())
+
+    def observed(self) -> list[Observation]:
+        """The records as they are stored, failed syntheses and times of receipt included, by campaign."""
         names = [self.campaign] if self.campaign is not None else [c.name for c in self.store.campaigns()]
-        return [m for name in names for m in measurements(self.store.observations(name))]
+        return [observation for name in names for observation in self.store.observations(name)]
 
     def card(self) -> str:
         return (

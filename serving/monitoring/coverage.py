@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,12 +54,17 @@ def pair_of(predicted: "ConductivityPrediction", conductivity: float, censored: 
 
 @dataclass(frozen=True)
 class Observation:
-    """One measurement: composition, log10(σ / S cm⁻¹) at a temperature; a bound when `censored`."""
+    """One measurement: composition, log10(σ / S cm⁻¹) at a temperature; a bound when `censored`.
+
+    `received` is when it came in (with a time zone), None where nobody noted it: from then on a model may have been
+    trained on it.
+    """
 
     composition: Composition
     log10_conductivity: float
     temperature_K: float = 298.15
     censored: bool = False
+    received: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -127,36 +133,41 @@ def coverage_drift(pairs: Sequence[Pair]) -> CoverageDrift:
 
 
 def matched(predictions: Iterable[LoggedPrediction], observations: Sequence[Observation]) -> list[Pair]:
-    """Pairs of every observation with the last prediction of its composition and temperature, in their order.
+    """Pairs of every observation with the last prediction of its composition and temperature before it, in their order.
 
-    Polymorphs of one composition cannot be told apart by a formula: pairs made elsewhere, by crystal, are better.
-    Predicted bulk conductivities are passed over: observations are mostly total ones.
+    Before it: a model that was retrained on an observation has not predicted it. An observation without a time of
+    receipt meets the last prediction of all, whose model may have seen it; the report counts these. Polymorphs of one
+    composition cannot be told apart by a formula: pairs made elsewhere, by crystal, are better. Predicted bulk
+    conductivities are passed over: observations are mostly total ones.
     """
-    latest: dict[bytes, list[LoggedPrediction]] = {}
+    logged: dict[bytes, list[tuple[datetime, LoggedPrediction]]] = {}
     for prediction in predictions:
         if prediction.kind != "total":
             continue
         try:
             key = _key(parse_formula(prediction.formula))
-        except IonscoutError:
+            when = datetime.fromisoformat(prediction.time)
+        except (IonscoutError, ValueError):
             continue
-        others = [p for p in latest.get(key, []) if abs(p.temperature_K - prediction.temperature_K) > SAME_TEMPERATURE]
-        latest[key] = [*others, prediction]
+        logged.setdefault(key, []).append((when, prediction))
     pairs = []
     for seen in observations:
         near = [
-            p
-            for p in latest.get(_key(seen.composition), [])
-            if abs(p.temperature_K - seen.temperature_K) <= SAME_TEMPERATURE
+            (when, said)
+            for when, said in logged.get(_key(seen.composition), [])
+            if abs(said.temperature_K - seen.temperature_K) <= SAME_TEMPERATURE
+            and (seen.received is None or when < seen.received)
         ]
         if near:
-            best = min(near, key=lambda p: abs(p.temperature_K - seen.temperature_K))
+            # By time: several processes write files of their own. The later line of one millisecond is the last.
+            _, last = max(enumerate(near), key=lambda found: (found[1][0], found[0]))
+            said = last[1]
             pairs.append(
                 Pair(
-                    best.log10_conductivity,
-                    best.log10_lower,
-                    best.log10_upper,
-                    best.coverage,
+                    said.log10_conductivity,
+                    said.log10_lower,
+                    said.log10_upper,
+                    said.coverage,
                     seen.log10_conductivity,
                     seen.censored,
                 )

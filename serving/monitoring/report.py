@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ionscout.datasets.observations.source import Observations
 from ionscout.datasets.sources.base import Source
 from ionscout.serving.monitoring.coverage import CoverageDrift, Observation, coverage_drift, matched
 from ionscout.serving.monitoring.drift import InputDrift, ReferenceProfile, input_drift
@@ -20,6 +21,7 @@ class MonitoringReport:
         predictions: logged ones; first, last: their times (UTC); models: logged predictions by model.
         median_milliseconds: per request.
         inputs: drift of inputs; coverage: of intervals, None without observations.
+        untimed: observations without a time of receipt, held against the last prediction of all.
     """
 
     predictions: int
@@ -30,6 +32,7 @@ class MonitoringReport:
     training: str
     inputs: InputDrift
     coverage: CoverageDrift | None
+    untimed: int = 0
 
     @property
     def drifted(self) -> bool:
@@ -69,15 +72,22 @@ def monitoring_report(
         training=training,
         inputs=input_drift([line.formula for line in logged], [line.in_domain for line in logged], profile),
         coverage=None if observations is None else coverage_drift(matched(logged, observations)),
+        untimed=sum(seen.received is None for seen in observations or ()),
     )
 
 
 def observations_of(source: Source) -> list[Observation]:
-    """The measurements of a source, e.g. a `UserTable` or the `Observations` of a store.
+    """The measurements of a source: of a store in the order in which they came, of a table without times of receipt.
 
     Raises:
         DataUnavailable, BadData: of the source.
     """
+    if isinstance(source, Observations):
+        return [
+            Observation(o.composition, math.log10(o.conductivity), o.temperature_K, o.censored, o.received)
+            for o in sorted(source.observed(), key=lambda o: o.received)
+            if o.conductivity is not None
+        ]
     return [
         Observation(m.composition, m.log10_conductivity, m.temperature_K, m.censored)
         for m in source.load()
@@ -138,6 +148,13 @@ def markdown(report: MonitoringReport) -> str:
                     )
                 ],
             ),
-            "Bias: mean of measured − predicted, in decades.",
+            "Bias: mean of measured − predicted, in decades. A measurement is held against the last prediction logged "
+            "before it came in.",
         ]
+        if report.untimed:
+            parts.append(
+                f"Without a time of receipt: {report.untimed} (the measurements of a table have none). They are held "
+                "against the last prediction of all; if a model was trained on them in between, coverage looks better "
+                "than it is. `--store` knows the times."
+            )
     return "\n\n".join(parts)

@@ -1,6 +1,7 @@
 """Drift: silent on what looks like the training data, loud on what does not, and undecided on little data."""
 
 import json
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -10,10 +11,14 @@ from test_monitoring_log import REQUEST, prediction
 from ionscout.datasets.composition import parse_formula
 from ionscout.datasets.embedded.build import load_facts
 from ionscout.datasets.errors import BadData
+from ionscout.datasets.observations.checking import Report
+from ionscout.datasets.observations.records import NewCampaign
+from ionscout.datasets.observations.source import Observations
+from ionscout.datasets.observations.store import ObservationStore
 from ionscout.datasets.sources.user import UserTable
 from ionscout.serving.monitoring.coverage import Observation, Pair, coverage_drift, matched
 from ionscout.serving.monitoring.drift import ReferenceProfile, input_drift
-from ionscout.serving.monitoring.log import PredictionLog, read_log
+from ionscout.serving.monitoring.log import PredictionLog, logged, read_log
 from ionscout.serving.monitoring.report import markdown, monitoring_report, observations_of
 
 FORMULAS = [facts.formula for facts in load_facts()]
@@ -126,6 +131,54 @@ def test_observations_meet_the_last_prediction_of_their_composition(tmp_path):
     ]
     (pair,) = matched(read_log(tmp_path), seen)
     assert (pair.value, pair.observed, pair.inside) == (-3, -2.5, True)
+
+
+def logged_at(hour, value, version="old"):
+    line = logged(REQUEST, prediction("Li6PS5Cl", value), 1.0)
+    return line.model_copy(update={"time": f"2026-01-01T{hour:02}:00:00.000+00:00", "model": version})
+
+
+def at(hour):
+    return datetime(2026, 1, 1, hour, tzinfo=UTC)
+
+
+def test_an_observation_is_held_against_the_model_that_had_not_seen_it():
+    said = [logged_at(8, 1e-9), logged_at(10, 1e-6), logged_at(14, 1e-3, "retrained on it")]
+    (pair,) = matched(said, [Observation(parse_formula("Li6PS5Cl"), -2.9, received=at(12))])
+    assert pair.value == -6
+    assert not pair.inside
+    assert (
+        matched(said, [Observation(parse_formula("Li6PS5Cl"), -2.9, received=at(7))]) == []
+    )  # nobody had predicted it
+    (pair,) = matched(said, [Observation(parse_formula("Li6PS5Cl"), -2.9)])  # nobody noted when
+    assert pair.value == -3
+
+
+def test_the_last_prediction_is_the_last_in_time_not_in_the_files():
+    said = [logged_at(10, 1e-6), logged_at(8, 1e-9)]  # two processes, a file each
+    (pair,) = matched(said, [Observation(parse_formula("Li6PS5Cl"), -5.5, received=at(12))])
+    assert pair.value == -6
+
+
+def test_the_store_says_when_a_measurement_came_in_and_a_table_does_not(profile, tmp_path):
+    store = ObservationStore(str(tmp_path / "campaigns.sqlite"))
+    for name in ("first", "second"):
+        store.create(NewCampaign(name, ("Li6PS5Cl",)))
+    for name, value in (("second", 1e-3), ("first", 2e-3)):
+        store.observe(name, Report("Li6PS5Cl", key=f"{value}", value=value, unit="S/cm"))
+    store.observe("first", Report("Li6PS5Cl", key="melted", failed=True, reason="melted"))
+    seen = observations_of(Observations(store))
+    assert [round(10**o.log10_conductivity, 6) for o in seen] == [1e-3, 2e-3]  # as they came, whatever the campaign
+    assert all(o.received.tzinfo is not None for o in seen)
+    said = [logged_at(8, 1e-3)]
+    timed = monitoring_report(said, profile, "the bundled crystals", seen)
+    assert (timed.untimed, timed.coverage.pairs) == (0, 2)
+    assert "time of receipt" not in markdown(timed)
+    csv = tmp_path / "observations.csv"
+    csv.write_text("formula,conductivity_S_cm\nLi6PS5Cl,1e-3\n")
+    untimed = monitoring_report(said, profile, "the bundled crystals", observations_of(UserTable(csv)))
+    assert (untimed.untimed, untimed.coverage.pairs) == (1, 1)
+    assert "Without a time of receipt: 1 (" in markdown(untimed)
 
 
 def test_the_report_has_both_and_a_page(profile, tmp_path):
