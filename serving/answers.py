@@ -135,6 +135,11 @@ def _thermodynamics(
     return known[key]
 
 
+def rounded(novelty: float | None) -> float | None:
+    """To four decimals: the last bits depend on what else was in the batch."""
+    return None if novelty is None else round(novelty, 4)
+
+
 def _prediction(
     material: Material, found: "ConductivityPrediction", thermo: Thermodynamics, measured: list[str]
 ) -> Prediction:
@@ -151,6 +156,7 @@ def _prediction(
             coverage=found.coverage,
             temperature_K=found.temperature_K,
             in_domain=found.in_domain,
+            novelty=rounded(found.novelty),
             path=found.path,
             model=found.model,
             version=found.version,

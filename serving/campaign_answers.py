@@ -10,7 +10,7 @@ from ionscout.datasets.observations.records import Constraint, NewCampaign, Obje
 from ionscout.datasets.observations.source import measurements
 from ionscout.datasets.observations.store import ObservationStore
 from ionscout.datasets.structure import Material, parse_material
-from ionscout.serving.answers import check_temperature
+from ionscout.serving.answers import check_temperature, rounded
 from ionscout.serving.campaign_schemas import (
     BatchAnswer,
     CampaignAnswer,
@@ -183,6 +183,7 @@ def conductivity_of(found: "ConductivityPrediction") -> Conductivity:
         coverage=found.coverage,
         temperature_K=found.temperature_K,
         in_domain=found.in_domain,
+        novelty=rounded(found.novelty),
         path=found.path,
         model=found.model,
         version=found.version,

@@ -65,6 +65,9 @@ class Conductivity(BaseModel):
     coverage: float = Field(description="Share of measurements that such intervals hold, e.g. 0.9.")
     temperature_K: float = Field(description="Temperature of the prediction, in kelvin.")
     in_domain: bool = Field(description="Whether the material resembles the training data; if not, trust it less.")
+    novelty: float | None = Field(
+        None, description="How little the training data says of it; `in_domain` ends at 1. Null when not known."
+    )
     path: Literal["structure", "cell", "template", "composition"] = Field(
         description="What the answer rests on: the crystal, its cell without coordinates, the cells of the formula's "
         "nearest relatives, or the formula alone."

@@ -41,6 +41,8 @@ class ConductivityPrediction:
         conductivity, lower, upper: S/cm at `temperature_K`; the interval holds `coverage` of new measurements.
         activation_energy, activation_energy_deviation: eV; the second is the error to be expected, calibrated.
         in_domain: whether the training data constrains this material; what it is worth is in the model card.
+        novelty: how little it does: the share of the prior variance that the training data leaves, over the largest
+            share that counts as inside (for this `path`); above 1 is out of domain. None where nobody said it.
         path: what was known and used: the crystal `structure`, only its `cell`, the cells of its nearest relatives
             (`template`), or its `composition` alone.
         model, version: what answered. kind: the total conductivity, or that inside the grains.
@@ -59,6 +61,7 @@ class ConductivityPrediction:
     version: str
     warnings: tuple[str, ...] = ()
     kind: ConductivityKind = "total"
+    novelty: float | None = None
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,8 @@ class ConductivityPredictor:
         location, scale = join(raw, rows, weights, calibration.graph_weight)
         energy, deviation = mixture(raw.energy[rows], raw.energy_deviation[rows], weights)
         half = calibration.factor * scale
-        in_domain = bool(weights @ raw.novelty[rows] <= calibration.domain_novelty)
+        novelty = float(weights @ raw.novelty[rows])
+        in_domain = novelty <= calibration.domain_novelty
         notes = [*material.warnings, *_path_notes(path, options)]
         if abs(temperature_K - arrhenius.REFERENCE_TEMPERATURE) > FAR:
             notes.append(FAR_NOTE)
@@ -199,6 +203,7 @@ class ConductivityPredictor:
             version=self.version,
             warnings=tuple(notes),
             kind="total" if shift is None else "bulk",
+            novelty=novelty / calibration.domain_novelty if calibration.domain_novelty > 0 else None,
         )
 
     @classmethod

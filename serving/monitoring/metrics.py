@@ -1,7 +1,7 @@
 """Prometheus metrics of predictions, beside BentoML's own under `/metrics`. Nothing in them tells a crystal.
 
-Counters alone, so that the numbers of several worker processes add up; shares and rates are taken by the query, e.g.
-`rate(ionscout_predictions_total{in_domain="false"}[1d]) / rate(ionscout_predictions_total[1d])`.
+Counters and histograms alone, so that the numbers of several worker processes add up; shares, quantiles and rates are
+taken by the query. `deploy/README.md` has rules for alerts.
 """
 
 import math
@@ -14,6 +14,8 @@ from ionscout.serving.schemas import Prediction
 
 DECADES = tuple(range(-16, 1, 2))
 WIDTHS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # decades
+# Of the novelty that ends the domain. Finer around 1: a drift shows there before the share outside the domain moves.
+NOVELTIES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 ERRORS = (-4.0, -3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 4.0)
 
 
@@ -41,9 +43,17 @@ class Metrics:
         self._width = Histogram(
             "ionscout_interval_width_decades", "Full width of conductivity intervals.", buckets=WIDTHS, registry=where
         )
+        self._novelty = Histogram(
+            "ionscout_prediction_novelty",
+            "Distance from the training data as the model sees it; 1 is the end of its domain.",
+            buckets=NOVELTIES,
+            registry=where,
+        )
         self._observations = Counter(
             "ionscout_observations", "Measurements, by whether their interval held them.", ["inside"], registry=where
         )
+        for inside in ("true", "false"):  # at 0 from the start: a share of a series that is not there is no number
+            self._observations.labels(inside)
         self._error = Histogram(
             "ionscout_observed_error_decades", "Measured − predicted log10 S/cm.", buckets=ERRORS, registry=where
         )
@@ -58,6 +68,8 @@ class Metrics:
             self._predictions.labels(found.path, str(found.in_domain).lower()).inc()
             self._conductivity.observe(math.log10(found.value))
             self._width.observe(math.log10(found.upper / found.lower))
+            if found.novelty is not None:
+                self._novelty.observe(found.novelty)
             for element in parse_formula(prediction.formula).elements:
                 self._elements.labels(element.symbol).inc()
 

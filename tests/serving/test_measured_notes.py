@@ -139,6 +139,6 @@ def test_shell_and_service_say_it_in_text_and_json(client, monkeypatch, capsys):
 def test_a_screen_does_not_depend_on_the_tables_of_its_node(monkeypatch):
     predictor = load_predictor()
     material = parse_material("Li7P3S11")
-    monkeypatch.setattr(notes, "_references", lambda folder: pytest.fail("the tables were read"))
+    monkeypatch.setattr(notes, "reference_list", lambda: pytest.fail("the tables were read"))
     (silent,) = answer(predictor, [material], [298.15], [ThermodynamicsChoice(False)], compared=False)
     assert not any("Measured otherwise" in words for words in silent.warnings)

@@ -3,8 +3,11 @@
 import json
 import multiprocessing
 import os
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
 from ionscout.datasets.errors import BadData, DataUnavailable
@@ -34,6 +37,7 @@ def prediction(formula="Li6PS5Cl", value=1e-3, in_domain=True):
             coverage=0.9,
             temperature_K=298.15,
             in_domain=in_domain,
+            novelty=0.4 if in_domain else 1.3,
             path="structure",
             model="conductivity",
             version="abc",
@@ -156,8 +160,34 @@ def test_metrics_count_and_name_no_crystal():
     assert 'ionscout_observations_total{inside="true"} 2.0' in text
     assert 'ionscout_observations_total{inside="false"} 1.0' in text
     assert "ionscout_interval_width_decades_sum 8.0" in text
+    assert 'ionscout_prediction_novelty_bucket{le="0.5"} 1.0' in text
+    assert 'ionscout_prediction_novelty_bucket{le="1.0"} 1.0' in text  # beyond lies what is out of domain
+    assert "ionscout_prediction_novelty_count 2.0" in text
     assert "secret" not in text
     assert "Li6PS5Cl" not in text
+
+
+def test_a_share_of_observations_is_a_number_before_the_first_one_is_inside():
+    registry = CollectorRegistry()
+    Metrics(registry).observed([Pair(-3, -5, -1, 0.9, -6)])
+    assert 'ionscout_observations_total{inside="true"} 0.0' in generate_latest(registry).decode()
+
+
+def test_rules_for_alerts_ask_for_metrics_that_are_there():
+    page = (Path(__file__).resolve().parents[2] / "deploy" / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(groups:.*?)```", page, re.DOTALL)
+    rules = yaml.safe_load(block)["groups"][0]["rules"]
+    registry = CollectorRegistry()
+    monitor = Monitor(Metrics(registry))
+    monitor.predicted([REQUEST] * 2, [prediction(), prediction(in_domain=False)], 0.1)
+    samples = {sample.name: sample.labels for family in registry.collect() for sample in family.samples}
+    assert len(rules) == 3
+    for rule in rules:
+        asked = re.findall(r"(ionscout_\w+)(?:{(\w+)=)?", rule["expr"])
+        assert asked
+        for name, label in asked:
+            assert name in samples
+            assert not label or label in samples[name]
 
 
 def test_a_log_that_cannot_be_written_costs_no_answer(tmp_path, caplog):

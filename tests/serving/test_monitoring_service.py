@@ -35,6 +35,10 @@ def test_predictions_are_counted_and_logged(watched):
     assert metric(server.url, 'ionscout_prediction_elements_total{element="Li"}') == before + 2
     assert metric(server.url, 'ionscout_prediction_elements_total{element="P"}') >= 1
     assert metric(server.url, "ionscout_interval_width_decades_count") == before + 2
+    assert metric(server.url, "ionscout_prediction_novelty_count") == before + 2
+    assert metric(server.url, 'ionscout_prediction_novelty_bucket{le="+Inf"}') == before + 2
+    for found in (answer["conductivity"] for answer in answers):
+        assert (found["novelty"] <= 1) == found["in_domain"]
     lines = list(read_log(folder))[-2:]
     assert [line.formula for line in lines] == [answer["formula"] for answer in answers]
     assert lines[0].text is None
