@@ -94,6 +94,8 @@ def connected(workers: int | None, address: str | None) -> tuple[Any, bool]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its own logs go to files; errors come as exceptions
+    # Of a cluster started here: as the local engine has it. At Ray's 15 whatever else runs here takes the cores first.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         import ray
     except ImportError:
