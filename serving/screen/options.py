@@ -88,6 +88,7 @@ class ScreenSummary:
         rows, answered, bad: counts; `rows` = `answered` + `bad`.
         shards, resumed: all shards, and those of them that an earlier run had finished.
         seconds: wall time of this run; rows_per_second: rows scored in this run over it, None if there were none.
+        steady_rows_per_second: without start-up and joining, see `pace`; None if there were too few shards.
         input_sha256: of the rows in their order.
     """
 
@@ -100,6 +101,7 @@ class ScreenSummary:
     resumed: int
     seconds: float
     rows_per_second: float | None
+    steady_rows_per_second: float | None
     input_sha256: str
     output_sha256: str
     identity: Identity

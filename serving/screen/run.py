@@ -1,6 +1,5 @@
 """One screen from beginning to end: survey, score what is missing, join."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from importlib.metadata import version
@@ -12,6 +11,7 @@ from ionscout.serving.answers import check_temperature
 from ionscout.serving.screen.inputs import read_rows
 from ionscout.serving.screen.options import EngineName, Identity, ScreenOptions, ScreenStopped, ScreenSummary
 from ionscout.serving.screen.outputs import join, output_format
+from ionscout.serving.screen.pace import Pace
 from ionscout.serving.screen.records import columns
 from ionscout.serving.screen.rows import RowHash, Scored, Shard, Survey, shards, survey
 from ionscout.serving.screen.store import Finished, Manifest, Store, check_same
@@ -54,7 +54,7 @@ def screen(
         ScreenStopped: a worker was ended, or somebody else writes this output.
         UnknownName, OutOfRange, DataUnavailable: options.
     """
-    started = time.monotonic()
+    pace = Pace(workers)
     options = options or ScreenOptions()
     check_temperature(options.temperature_K)
     kind = output_format(output)
@@ -72,8 +72,8 @@ def screen(
             done = _earlier(store, manifest)
             if done is not None:
                 progress(found.rows, found.rows)
-                return _summary(store, done, done.shards, 0, started, engine, workers)
-            count, resumed, scored = _score_missing(source, store, manifest, at_work, progress)
+                return _summary(store, done, done.shards, pace, engine)
+            count, resumed = _score_missing(source, store, manifest, at_work, progress, pace)
         joined = join(_parts(store, count), manifest.columns, output, store.side_file)
         finished = Finished(
             manifest=manifest,
@@ -86,7 +86,7 @@ def screen(
             side_sha256=joined.side_sha256,
         )
         store.finish(finished)
-    return _summary(store, finished, resumed, scored, started, engine, workers)
+    return _summary(store, finished, resumed, pace, engine)
 
 
 def open_engine(
@@ -135,10 +135,10 @@ def _earlier(store: Store, manifest: Manifest) -> Finished | None:
 
 
 def _score_missing(
-    source: Path, store: Store, manifest: Manifest, engine: Engine, progress: Progress
-) -> tuple[int, int, int]:
-    """Score the shards that are not there yet; returns all shards, those that were there, and the rows scored."""
-    count = resumed = kept = scored = 0
+    source: Path, store: Store, manifest: Manifest, engine: Engine, progress: Progress, pace: Pace
+) -> tuple[int, int]:
+    """Score the shards that are not there yet; returns all shards and those that were there."""
+    count = resumed = kept = 0
     digest = RowHash()
 
     def missing() -> Iterator[Shard]:
@@ -156,11 +156,11 @@ def _score_missing(
     with closing(engine.score(missing(), manifest.identity)) as done:
         for number, rows, lines in done:
             store.write(number, lines)
-            scored += rows
-            progress(kept + scored, manifest.rows)
+            pace.add(rows)
+            progress(kept + pace.rows, manifest.rows)
     if digest.hexdigest != manifest.input_sha256:
         raise BadData(f"{source.name} was changed while it was screened; delete {store.folder.name} and start again.")
-    return count, resumed, scored
+    return count, resumed
 
 
 def _parts(store: Store, count: int) -> Iterator[bytes]:
@@ -171,10 +171,7 @@ def _parts(store: Store, count: int) -> Iterator[bytes]:
         yield lines
 
 
-def _summary(
-    store: Store, finished: Finished, resumed: int, scored: int, started: float, engine: EngineName, workers: int
-) -> ScreenSummary:
-    seconds = time.monotonic() - started
+def _summary(store: Store, finished: Finished, resumed: int, pace: Pace, engine: EngineName) -> ScreenSummary:
     return ScreenSummary(
         output=store.output,
         side_file=store.side_file,
@@ -183,11 +180,12 @@ def _summary(
         bad=finished.bad,
         shards=finished.shards,
         resumed=resumed,
-        seconds=round(seconds, 2),
-        rows_per_second=round(scored / seconds, 1) if scored else None,
+        seconds=round(pace.seconds, 2),
+        rows_per_second=round(pace.rows / pace.seconds, 1) if pace.rows else None,
+        steady_rows_per_second=None if pace.steady is None else round(pace.steady, 2),
         input_sha256=finished.manifest.input_sha256,
         output_sha256=finished.output_sha256,
         identity=finished.manifest.identity,
         engine=engine,
-        workers=workers,
+        workers=pace.workers,
     )
