@@ -132,7 +132,7 @@ def benchmark(
     output: Annotated[Path | None, typer.Option("--out", help="Folder for screen.md and screen.json.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Rows per second of `screen` with one and two processes and Ray, memory, kill and resume; about half an hour."""
+    """Rows per second of `screen` with one and two processes and Ray actors, memory, kill and resume; takes an hour."""
     import contextlib
     import sys
 

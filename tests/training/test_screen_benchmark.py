@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from ionscout.datasets.embedded.build import load_facts
 from ionscout.datasets.settings import settings
 from ionscout.datasets.structure import parse_material
 from ionscout.training.benchmarks.readme import filled
-from ionscout.training.benchmarks.screen import Run, campaign
+from ionscout.training.benchmarks.screen import campaign, growth
 from ionscout.training.benchmarks.screen_page import arithmetic, markdown, section
 from ionscout.training.benchmarks.screen_rows import ANIONS, SITES, strained_crystals, substituted_formulas
+from ionscout.training.benchmarks.screen_runs import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 CHARGES = {"Li": 1} | {element: charge for group in (*SITES, *ANIONS) for element, charge in group.items()}
@@ -56,7 +58,7 @@ def test_strained_crystals_can_be_read():
 
 
 def run_of(name, workers, rows, rate, size):
-    return Run(name, "local", workers, rows, rows / rate, rate, 700.0, 650.0, 660.0, "abc", size)
+    return Run(name, "local", workers, rows, 64, rows / rate, rate, 1.1 * rate, 700.0, 650.0, 660.0, "abc", size)
 
 
 def report():
@@ -71,12 +73,11 @@ def report():
         "model": "conductivity abc",
         "hull": "learned abc",
         "runs": [vars(found) for found in (one, two, crystals, packed)],
-        "speed_up": 1.9,
-        "efficiency": 0.95,
+        **growth(one, two),
         "target_efficiency": 0.9,
         "identical_bytes": True,
         "killed_and_resumed_identical": True,
-        "memory_growth": 1.02,
+        "killed_with_shards_done": 0.48,
         "memory_of_ten_times_the_rows": 1.05,
         "http": {"requests": 200, "seconds": 10.0, "rows_per_second": 20.0, "median_ms": 50.0},
         "campaign": campaign(one, crystals, one, packed),
@@ -98,35 +99,78 @@ def test_the_page_says_whether_the_bar_was_reached():
     good = report()
     assert "(the bar of 90% is reached)" in markdown(good, "command")
     assert "(the bar of 90% is missed)" in markdown(good | {"efficiency": 0.5}, "command")
+    assert "a defect" not in markdown(good, "command")
     assert "a defect" in markdown(good | {"killed_and_resumed_identical": False}, "command")
+    assert "killed (SIGKILL) with 48% of the shards finished" in markdown(good, "command")
     assert "| 1 process |" in section(good)
+
+
+def test_the_page_tells_of_ray_what_it_tells_of_processes():
+    good = report()
+    assert "Ray was not measured" in markdown(good, "command")
+    one, two = (
+        run_of(name, n, 20_000, 50.0 * n, 20_000_000) for name, n in (("Ray, 1 actor", 1), ("Ray, 2 actors", 2))
+    )
+    ray = growth(one, two, "ray_") | {"ray_killed_and_resumed_identical": True, "ray_killed_with_shards_done": 0.5}
+    page = markdown(good | ray, "command")
+    assert "From one to two Ray actors: 2.00 times as fast, 100% of linear (the bar of 90% is reached)" in page
+    assert "a defect" in markdown(good | ray | {"ray_killed_and_resumed_identical": False}, "command")
+    assert "From one to two Ray actors 100% of linear speed-up" in section(good | ray)
+    assert "Ray" not in section(good)
+
+
+def test_efficiency_is_told_with_and_without_start_up():
+    one, two = run_of("1 process", 1, 1_000, 10.0, 1), run_of("2 processes", 2, 1_000, 20.0, 1)
+    slow_start = replace(two, seconds=two.seconds + 25)
+    assert growth(one, slow_start) == {
+        "speed_up": pytest.approx(100 / 75, abs=1e-3),
+        "efficiency": pytest.approx(100 / 75 / 2, abs=1e-3),
+        "steady_efficiency": 1.0,
+        "memory_growth": pytest.approx(660 / 650, abs=1e-3),
+    }
+    assert growth(replace(one, steady_rows_per_second=None), two)["steady_efficiency"] is None
 
 
 STUB = """
 import hashlib, json, sys, time
 from pathlib import Path
 source, output = map(Path, sys.argv[1:3])
-held = bytearray(30_000_000 * int(sys.argv[sys.argv.index("--workers") + 1]))
-time.sleep(1.2)
+workers = sys.argv[sys.argv.index("--workers") + 1]
+held = bytearray(30_000_000 * int(workers))
+parts = output.with_name(output.name + ".parts") / "000000"
+parts.mkdir(parents=True, exist_ok=True)
+resumed = len(list(parts.iterdir()))
+for shard in range(resumed, 4):
+    time.sleep(0.4)
+    (parts / f"{shard:03d}").touch()
 content = source.read_bytes()
 output.write_bytes(content)
 manifest = {"predictions": ["stability"], "model": "", "hull": "stub"}
 output.with_name(output.name + ".manifest.json").write_text(json.dumps({"manifest": manifest}))
 rows = content.count(b"\\n")
-print(json.dumps({"rows": rows, "output_sha256": hashlib.sha256(content).hexdigest()}))
+summary = {"rows": rows, "output_sha256": hashlib.sha256(content).hexdigest(), "shards": 4, "resumed": resumed}
+print(json.dumps(summary | {"steady_rows_per_second": 50.0 * int(workers)}))
 """
 
 
-def test_the_command_is_measured_from_outside(monkeypatch, tmp_path):
+@pytest.fixture
+def stubbed(monkeypatch):
+    """The benchmark without a service to ask."""
     from ionscout.training.benchmarks import screen
 
     monkeypatch.setattr(screen, "_http", lambda url, formulas: report()["http"])
+    return screen
+
+
+def test_the_command_is_measured_from_outside(stubbed):
     steps = []
-    found = screen.run([sys.executable, "-c", STUB], "", 100, ray=False, advance=lambda *step: steps.append(step))
+    found = stubbed.run([sys.executable, "-c", STUB], "", 100, ray=False, advance=lambda *step: steps.append(step))
     assert steps == [(k, 7) for k in range(1, 8)]
     assert [run["rows"] for run in found["runs"]] == [100, 100, 10, 10, 10]
     assert found["identical_bytes"]
     assert found["killed_and_resumed_identical"]
+    assert 0.5 <= found["killed_with_shards_done"] < 1
+    assert found["steady_efficiency"] == 1.0
     one, two = found["runs"][:2]
     assert one["seconds"] > 1.2
     assert two["peak_MB"] > one["peak_MB"] > 20
@@ -134,7 +178,22 @@ def test_the_command_is_measured_from_outside(monkeypatch, tmp_path):
     assert markdown(found, "command")
     failing = [sys.executable, "-c", "import sys; sys.exit('no room')"]
     with pytest.raises(RuntimeError, match="no room"):
-        screen.run(failing, "", 100, ray=False)
+        stubbed.run(failing, "", 100, ray=False)
+
+
+def test_ray_is_measured_as_processes_are(stubbed, monkeypatch):
+    monkeypatch.setattr(stubbed, "find_spec", lambda name: name)  # the stub needs no Ray
+    steps = []
+    found = stubbed.run([sys.executable, "-c", STUB], "", 100, advance=lambda *step: steps.append(step))
+    assert steps == [(k, 10) for k in range(1, 11)]
+    assert [(run["engine"], run["workers"]) for run in found["runs"][-2:]] == [("ray", 1), ("ray", 2)]
+    assert found["identical_bytes"]
+    assert found["ray_killed_and_resumed_identical"]
+    assert 0.5 <= found["ray_killed_with_shards_done"] < 1
+    assert found["ray_steady_efficiency"] == 1.0
+    assert 0 < found["ray_efficiency"] < 1
+    assert found["ray_memory_growth"] == pytest.approx(1.0, abs=0.5)
+    assert "Ray actors" in markdown(found, "command")
 
 
 def test_deploy_readme_says_what_the_report_says():
