@@ -56,12 +56,12 @@ def test_the_tables_are_what_the_reports_say():
     )
 
 
-@pytest.mark.parametrize("name", ["conductivity", "series"])
+@pytest.mark.parametrize("name", ["conductivity", "series", "temperatures"])
 def test_a_page_is_what_its_report_says(name):
-    from ionscout.training.benchmarks import conductivity_page, joined_series
+    from ionscout.training.benchmarks import conductivity_page, joined_series, temperatures
 
     page = (README.parent / "benchmarks" / f"{name}.md").read_text(encoding="utf-8")
     report = json.loads((README.parent / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
     command = re.search(r"Written by `(.*)`", page).group(1)
-    write = {"conductivity": conductivity_page.markdown, "series": joined_series.markdown}[name]
-    assert write(report, command) == page
+    write = {"conductivity": conductivity_page, "series": joined_series, "temperatures": temperatures}[name]
+    assert write.markdown(report, command) == page

@@ -31,6 +31,8 @@ Known = Literal["structure", "cell", "template", "composition"]
 VIEWS = ("structure", "cell", "composition")  # what a process was fitted to see; a template lends a cell
 FAR_NOTE = "Far from room temperature: extrapolated with the predicted activation energy; melting is not seen."
 FAR = 50.0  # K from 298 K; nearly all labels were measured within 10 K of it
+HOT_NOTE = "So hot, predictions are too high in the mean and intervals hold less than they promise."
+HOT = 500.0  # K; up to there held-out rows lie in their intervals as often as promised, benchmarks/temperatures.md
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ class ConductivityPredictor:
         in_domain = novelty <= calibration.domain_novelty
         notes = [*material.warnings, *_path_notes(path, options)]
         if abs(temperature_K - arrhenius.REFERENCE_TEMPERATURE) > FAR:
-            notes.append(FAR_NOTE)
+            notes.append(FAR_NOTE if temperature_K <= HOT else f"{FAR_NOTE} {HOT_NOTE}")
         if shift is not None:
             location, half = location + shift.decades, math.hypot(half, shift.half_width(calibration.coverage))
             notes.append(shift.note())

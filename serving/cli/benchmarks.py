@@ -29,6 +29,7 @@ def register(benchmarks: typer.Typer) -> None:
     benchmarks.command("graph-only")(graph_only)
     benchmarks.command("structure-pretraining")(structure_pretraining)
     benchmarks.command("series")(series)
+    benchmarks.command("temperatures")(temperatures)
     rehearsal.register(benchmarks)
 
 
@@ -140,6 +141,17 @@ def series(output: Reports = None, as_json: Json = False) -> None:
         found = run(read_config(ConductivityConfig, None, "conductivity"), step)
     page = markdown(found, "ionscout benchmark series --out benchmarks")
     _report("series", "mp-2019", found, page, output, as_json)
+
+
+def temperatures(output: Reports = None, as_json: Json = False) -> None:
+    """How good predictions away from room temperature are, over all tables, held out by publication; minutes."""
+    from ionscout.training.benchmarks.temperatures import markdown, run
+    from ionscout.training.config import ConductivityConfig, read_config
+
+    with progress_bar("Folds", as_json) as step:
+        found = run(read_config(ConductivityConfig, None, "conductivity"), step)
+    page = markdown(found, "ionscout benchmark temperatures --out benchmarks")
+    _report("temperatures", "mp-2019", found, page, output, as_json)
 
 
 def campaign(

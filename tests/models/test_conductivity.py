@@ -161,6 +161,9 @@ def test_well_known_electrolytes_are_inside_also_as_bare_formulas(shipped, formu
 def test_extrapolation_in_temperature_is_said(shipped):
     material = parse_material("Li6PS5Cl")
     assert not any("temperature" in note for note in shipped.predict([material], 310.0)[0].warnings)
+    said = {kelvin: " ".join(shipped.predict([material], kelvin)[0].warnings) for kelvin in (450.0, 600.0)}
+    assert "too high" not in said[450.0]
+    assert "too high in the mean and intervals hold less" in said[600.0]
     assert any("extrapolated" in note for note in shipped.predict([material], 600.0)[0].warnings)
 
 

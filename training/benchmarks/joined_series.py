@@ -8,22 +8,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ionscout.datasets.sources.base import Measurement
 from ionscout.training import ablations
-from ionscout.training.baselines import RandomForest
 from ionscout.training.benchmarks.conductivity import FOREST
+from ionscout.training.benchmarks.joined_folds import SEED, forest, joined_examples, joined_folds
 from ionscout.training.benchmarks.ordering import RIGHT, score_predictions, threshold_sentence
-from ionscout.training.benchmarks.series import NEAR_ROOM, find_series, rules_without_rows, series_groups, series_rules
+from ionscout.training.benchmarks.series import find_series, rules_without_rows, series_groups, series_rules
 from ionscout.training.benchmarks.thermo_report import table
 from ionscout.training.conductivity import TrainingData, training_data
 from ionscout.training.config import ConductivityConfig
-from ionscout.training.examples import Examples, make_examples
-from ionscout.training.folds import grouped_folds, publications
-from ionscout.training.leaks import independent
+from ionscout.training.folds import publications
 
 PROCESS = "process"
 OUT_OF_FOLD, HELD_OUT = "out of fold", "whole series held out"
-SEED = 0  # of the folds
 
 
 def run(
@@ -41,7 +37,7 @@ def run(
         BadData: when there are fewer publications than folds.
     """
     data = training_data() if data is None else data
-    examples = make_examples([*data.main, *data.extra], config.network.cutoff)
+    examples = joined_examples(data, config)
     groups = publications(examples.measurements)
     splits = {OUT_OF_FOLD: groups, HELD_OUT: series_groups(examples.measurements, groups)}
     found = find_series(examples.measurements)
@@ -59,14 +55,13 @@ def run(
     for split, grouping in splits.items():
         prediction = {model: np.full(len(examples), np.nan) for model in (PROCESS, FOREST)}
         sizes = []
-        for train, test in grouped_folds(grouping, config.folds, SEED):
-            training = _allowed(examples.rows(train), examples.rows(test).measurements)
+        for training, test in joined_folds(examples, grouping, config.folds):
             sizes.append(len(training))
             asked = np.intersect1d(test, members)
             if len(asked):
                 rows = examples.rows(asked)
                 prediction[PROCESS][asked] = ablations.fit_predict(ablations.VARIANTS[0], training, rows, config)
-                prediction[FOREST][asked] = _forest(training.measurements, rows.measurements)
+                prediction[FOREST][asked] = forest(training.measurements, rows.measurements)
             done += 1
             on_step(done, config.folds * len(splits))
         report["training_rows"][split] = sizes
@@ -75,19 +70,6 @@ def run(
             for model, values in prediction.items()
         }
     return report
-
-
-def _allowed(training: Examples, held_out: list[Measurement]) -> Examples:
-    """The training rows that share no composition, publication or value with what the fold holds out."""
-    kept = {id(m) for m in independent(training.measurements, held_out)}
-    return training.rows([i for i, m in enumerate(training.measurements) if id(m) in kept])
-
-
-def _forest(training: list[Measurement], test: list[Measurement]) -> np.ndarray:
-    """The published forest knows no temperature: it learns from the rows measured near 298 K alone."""
-    low, high = NEAR_ROOM
-    warm = [m for m in training if low <= m.temperature_K <= high and np.isfinite(m.log10_conductivity)]
-    return RandomForest(SEED).fit_predict(warm, test)
 
 
 def markdown(report: dict, command: str) -> str:

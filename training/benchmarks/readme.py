@@ -76,6 +76,22 @@ def series_sentence(report: dict) -> str:
     )
 
 
+def temperatures_bullet(report: dict) -> str:
+    """What predictions are worth away from room temperature."""
+    parts = [
+        f"{b['from_K']:.0f} to {b['to_K']:.0f} K {b['mae_C']:.1f} decades (bias {b['bias']:+.1f}, "
+        f"{b['coverage_90']:.0%} in the 90 % interval, {b['n']} rows)"
+        for b in report["bins"]
+        if b["n"] >= 20 and b["to_K"] > 315
+    ]
+    return _wrapped(
+        "- Away from room temperature, held out over all tables, the process is off by "
+        f"{'; '.join(parts)}: [benchmarks/temperatures.md](benchmarks/temperatures.md), by `ionscout benchmark "
+        "temperatures --out benchmarks`. More than 50 K away the answer warns, above 500 K of too narrow intervals.",
+        indent="  ",
+    )
+
+
 def _best_gain(scores: dict) -> float:
     """By how much the best of the further variants is below the first, on rows with CIF (B); less than 0: above it."""
     first, *others = (parts["cif"]["mae_B"] for parts in scores.values())
@@ -203,6 +219,7 @@ def blocks(benchmarks: Path) -> dict[str, str]:
         "intervals": interval_sentence(conductivity),
         "pretraining": pretraining_sentence(read("structure_pretraining")),
         "series": series_sentence(read("series")),
+        "temperatures": temperatures_bullet(read("temperatures")),
         "limits": limits_bullet(conductivity),
         "thermodynamics": thermodynamics_table(read("energy"), read("interphase")),
         "oracle": oracle_sentence(read("thermo_oracle")),
