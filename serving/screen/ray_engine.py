@@ -1,9 +1,9 @@
 """The Ray engine: the same shards through Ray Data, on a cluster started here or on one at an address.
 
 The caller reads the input and writes the results; a queue carries the shards into Ray Data as a stream, and a pool of
-actors, each with its own model and hull, scores them. The first message asks who answers, so that no model is loaded
-but those of the actors. So nodes of a cluster need no access to the input, but ionscout
-installed with the same model and hull: an actor that would answer from others refuses.
+actors, each with its own model and hull, scores them. So nodes of a cluster need no access to the input, but ionscout
+installed with the same model and hull: an actor that would answer from others refuses. The first message asks who
+answers, so that no model is loaded but those of the actors.
 """
 
 import contextlib
