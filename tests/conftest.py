@@ -1,17 +1,28 @@
 """One real server for all tests of a process that need one."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 
 import pytest
 
+
+def _folder(purpose: str) -> str:
+    """A folder that is gone when this process ends."""
+    path = tempfile.mkdtemp(prefix=f"ionscout-tests-{purpose}-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
 # BentoML makes its home folder on import; no test may leave one in the user's home.
-os.environ.setdefault("BENTOML_HOME", tempfile.mkdtemp(prefix="ionscout-tests-bentoml-"))
+if "BENTOML_HOME" not in os.environ:
+    os.environ["BENTOML_HOME"] = _folder("bentoml")
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Nor may one write into the user's own observations.
-os.environ["IONSCOUT_STORE"] = os.path.join(tempfile.mkdtemp(prefix="ionscout-tests-store-"), "campaigns.sqlite")
+os.environ["IONSCOUT_STORE"] = os.path.join(_folder("store"), "campaigns.sqlite")
 
 
 @pytest.fixture(scope="session")
