@@ -135,9 +135,22 @@ def _thermodynamics(
     return known[key]
 
 
-def rounded(novelty: float | None) -> float | None:
-    """To four decimals: the last bits depend on what else was in the batch."""
-    return None if novelty is None else round(novelty, 4)
+def conductivity_of(found: "ConductivityPrediction") -> Conductivity:
+    """A prediction as the service states it."""
+    return Conductivity(
+        value=found.conductivity,
+        kind=found.kind,
+        lower=found.lower,
+        upper=found.upper,
+        coverage=found.coverage,
+        temperature_K=found.temperature_K,
+        in_domain=found.in_domain,
+        # The last bits depend on what else was in the batch.
+        novelty=None if found.novelty is None else round(found.novelty, 4),
+        path=found.path,
+        model=found.model,
+        version=found.version,
+    )
 
 
 def _prediction(
@@ -148,19 +161,7 @@ def _prediction(
     return Prediction(
         formula=material.formula,
         source_format=material.source_format,
-        conductivity=Conductivity(
-            value=found.conductivity,
-            kind=found.kind,
-            lower=found.lower,
-            upper=found.upper,
-            coverage=found.coverage,
-            temperature_K=found.temperature_K,
-            in_domain=found.in_domain,
-            novelty=rounded(found.novelty),
-            path=found.path,
-            model=found.model,
-            version=found.version,
-        ),
+        conductivity=conductivity_of(found),
         activation_energy=None
         if energy is None
         else ActivationEnergy(

@@ -10,7 +10,7 @@ from ionscout.datasets.observations.records import Constraint, NewCampaign, Obje
 from ionscout.datasets.observations.source import measurements
 from ionscout.datasets.observations.store import ObservationStore
 from ionscout.datasets.structure import Material, parse_material
-from ionscout.serving.answers import check_temperature, rounded
+from ionscout.serving.answers import check_temperature, conductivity_of
 from ionscout.serving.campaign_schemas import (
     BatchAnswer,
     CampaignAnswer,
@@ -30,13 +30,12 @@ from ionscout.serving.campaign_schemas import (
     SuggestRequest,
 )
 from ionscout.serving.problems import ItemError
-from ionscout.serving.schemas import Conductivity
 from ionscout.serving.thermo_schemas import MaterialRequest
 from ionscout.training.active.campaign import Suggester, status, suggest
 from ionscout.training.active.export import export
 
 if TYPE_CHECKING:
-    from ionscout.models.conductivity.predictor import ConductivityPrediction, ConductivityPredictor
+    from ionscout.models.conductivity.predictor import ConductivityPredictor
     from ionscout.training.active.update import Predictor
 
 
@@ -172,22 +171,6 @@ def _material(asked: str | MaterialRequest) -> Material:
     if asked.formula is not None:
         return parse_material(asked.formula, "formula")
     return parse_material(asked.text or "", asked.format)
-
-
-def conductivity_of(found: "ConductivityPrediction") -> Conductivity:
-    """A prediction as the service states it."""
-    return Conductivity(
-        value=found.conductivity,
-        lower=found.lower,
-        upper=found.upper,
-        coverage=found.coverage,
-        temperature_K=found.temperature_K,
-        in_domain=found.in_domain,
-        novelty=rounded(found.novelty),
-        path=found.path,
-        model=found.model,
-        version=found.version,
-    )
 
 
 @lru_cache(maxsize=2)

@@ -114,16 +114,14 @@ def train(
 
 
 def extra_rows(extra: Examples | None) -> Callable[[Examples], Examples | None]:
-    """Which further rows may train a fold: those that share no composition, publication or value with what it holds
-    out (`leaks.independent`)."""
+    """Which further rows may train a fold, given what it holds out."""
+    return lambda held_out: None if extra is None else independent_rows(extra, held_out)
 
-    def choose(held_out: Examples) -> Examples | None:
-        if extra is None:
-            return None
-        allowed = {id(m) for m in independent(extra.measurements, held_out.measurements)}
-        return extra.rows([i for i, m in enumerate(extra.measurements) if id(m) in allowed])
 
-    return choose
+def independent_rows(training: Examples, held_out: Examples) -> Examples:
+    """The training rows that share no composition, publication or value with held-out ones (`leaks.independent`)."""
+    allowed = {id(m) for m in independent(training.measurements, held_out.measurements)}
+    return training.rows([i for i, m in enumerate(training.measurements) if id(m) in allowed])
 
 
 def energy_scores(oof: OutOfFold, training: Sequence[Measurement]) -> dict:

@@ -18,6 +18,7 @@ from ionscout.training.engines import FitStopped, Result, call, unpacked
 
 OBJECT_STORE = 256_000_000  # bytes, of a cluster started here: shards of a screen are up to 4 MB, folds of a search 16
 VERSIONS = ("ionscout", "torch", "numpy")
+TOLD = (IonscoutError, ArithmeticError, ValueError)  # raised by a task, these say themselves what is wrong
 
 
 class RayEngine:
@@ -74,10 +75,13 @@ def cause(error: BaseException) -> BaseException:
     import ray
 
     if isinstance(error, ray.exceptions.RayTaskError):
-        return error.cause if isinstance(error.cause, IonscoutError | ArithmeticError | ValueError) else error
-    if isinstance(error, ray.exceptions.RayError):
-        return FitStopped(f"Ray lost a task ({type(error).__name__}); run the same command again.")
-    return error
+        return error.cause if isinstance(error.cause, TOLD) else error
+    return lost("task", error) if isinstance(error, ray.exceptions.RayError) else error
+
+
+def lost(what: str, error: BaseException) -> FitStopped:
+    """The cluster lost a part of the work."""
+    return FitStopped(f"Ray lost a {what} ({type(error).__name__}); run the same command again.")
 
 
 def _call(expected: dict[str, str], function: Callable, shared: bytes, *arguments: Any) -> bytes:

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
-from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
 
 from ionscout.datasets.errors import DataUnavailable, IonscoutError
 from ionscout.datasets.settings import settings
 from ionscout.models.conductivity.predictor import NAME, ConductivityPredictor
+from ionscout.training.locks import held
 from ionscout.training.tracking import use_record
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -157,19 +157,10 @@ def changing() -> Iterator[None]:
     Raises:
         NotPromoted: another process has held the lock for a minute.
     """
-    folder = settings().home / "mlruns"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "aliases.lock", timeout=60, is_singleton=True)  # who has it may ask for it again
-    try:
-        lock.acquire()
-    except Timeout:
-        raise NotPromoted(
-            f"Another process has been changing aliases for a minute (lock {lock.lock_file}); run the command again."
-        ) from None
-    try:
+    path = settings().home / "mlruns" / "aliases.lock"
+    busy = NotPromoted(f"Another process has been changing aliases for a minute (lock {path}); run the command again.")
+    with held(path, busy, seconds=60, again=True):
         yield
-    finally:
-        lock.release()
 
 
 def load_champion(uri: str | None = None) -> ConductivityPredictor:

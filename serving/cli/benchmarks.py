@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -134,24 +135,26 @@ def structure_pretraining(
 
 def series(output: Reports = None, as_json: Json = False) -> None:
     """Whether real series are ordered right, over all tables, out of fold and with whole series held out; minutes."""
-    from ionscout.training.benchmarks.joined_series import markdown, run
-    from ionscout.training.config import ConductivityConfig, read_config
+    from ionscout.training.benchmarks import joined_series
 
-    with progress_bar("Folds", as_json) as step:
-        found = run(read_config(ConductivityConfig, None, "conductivity"), step)
-    page = markdown(found, "ionscout benchmark series --out benchmarks")
-    _report("series", "mp-2019", found, page, output, as_json)
+    _over_all_tables("series", joined_series, output, as_json)
 
 
 def temperatures(output: Reports = None, as_json: Json = False) -> None:
     """How good predictions away from room temperature are, over all tables, held out by publication; minutes."""
-    from ionscout.training.benchmarks.temperatures import markdown, run
+    from ionscout.training.benchmarks import temperatures as benchmark
+
+    _over_all_tables("temperatures", benchmark, output, as_json)
+
+
+def _over_all_tables(name: str, benchmark: ModuleType, output: Path | None, as_json: bool) -> None:
+    """A report whose process is fitted anew in every fold of the joined table."""
     from ionscout.training.config import ConductivityConfig, read_config
 
     with progress_bar("Folds", as_json) as step:
-        found = run(read_config(ConductivityConfig, None, "conductivity"), step)
-    page = markdown(found, "ionscout benchmark temperatures --out benchmarks")
-    _report("temperatures", "mp-2019", found, page, output, as_json)
+        found = benchmark.run(read_config(ConductivityConfig, None, "conductivity"), step)
+    page = benchmark.markdown(found, f"ionscout benchmark {name} --out benchmarks")
+    _report(name, "mp-2019", found, page, output, as_json)
 
 
 def campaign(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -159,9 +160,8 @@ def matched(predictions: Iterable[LoggedPrediction], observations: Sequence[Obse
             and (seen.received is None or when < seen.received)
         ]
         if near:
-            # By time: several processes write files of their own. The later line of one millisecond is the last.
-            _, last = max(enumerate(near), key=lambda found: (found[1][0], found[0]))
-            said = last[1]
+            # By time: several processes write files of their own. Of one millisecond the later line is the last.
+            said = sorted(near, key=itemgetter(0))[-1][1]
             pairs.append(
                 Pair(
                     said.log10_conductivity,

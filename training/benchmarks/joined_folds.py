@@ -7,18 +7,19 @@ import numpy as np
 from ionscout.datasets.sources.base import Measurement
 from ionscout.training.baselines import RandomForest
 from ionscout.training.benchmarks.series import NEAR_ROOM
-from ionscout.training.conductivity import TrainingData
+from ionscout.training.conductivity import TrainingData, independent_rows
 from ionscout.training.config import ConductivityConfig
 from ionscout.training.examples import Examples, make_examples
 from ionscout.training.folds import grouped_folds
-from ionscout.training.leaks import independent
 
 SEED = 0  # of the folds, and of the forest
 
 
-def joined_examples(data: TrainingData, config: ConductivityConfig) -> Examples:
-    """Every row of every table."""
-    return make_examples([*data.main, *data.extra], config.network.cutoff)
+def joined(data: TrainingData, config: ConductivityConfig) -> tuple[Examples, dict[str, str]]:
+    """Every row of every table, and what a report says of them and of their folds."""
+    examples = make_examples([*data.main, *data.extra], config.network.cutoff)
+    split = f"{config.folds} folds of {len(examples)} rows grouped by publication, fold seed {SEED}"
+    return examples, {"split": split, "tables": data.description}
 
 
 def joined_folds(examples: Examples, groups: np.ndarray, folds: int) -> Iterator[tuple[Examples, np.ndarray]]:
@@ -33,9 +34,7 @@ def joined_folds(examples: Examples, groups: np.ndarray, folds: int) -> Iterator
         BadData: when there are fewer groups than folds.
     """
     for train, test in grouped_folds(groups, folds, SEED):
-        training, held_out = examples.rows(train), examples.rows(test).measurements
-        kept = {id(m) for m in independent(training.measurements, held_out)}
-        yield training.rows([i for i, m in enumerate(training.measurements) if id(m) in kept]), test
+        yield independent_rows(examples.rows(train), examples.rows(test)), test
 
 
 def near_room(rows: Sequence[Measurement]) -> list[Measurement]:

@@ -10,13 +10,12 @@ import numpy as np
 
 from ionscout.training import ablations
 from ionscout.training.benchmarks.conductivity import FOREST
-from ionscout.training.benchmarks.joined_folds import SEED, forest, joined_examples, joined_folds
+from ionscout.training.benchmarks.joined_folds import forest, joined, joined_folds
 from ionscout.training.benchmarks.ordering import RIGHT, score_predictions, threshold_sentence
 from ionscout.training.benchmarks.series import find_series, rules_without_rows, series_groups, series_rules
 from ionscout.training.benchmarks.thermo_report import table
 from ionscout.training.conductivity import TrainingData, training_data
 from ionscout.training.config import ConductivityConfig
-from ionscout.training.folds import publications
 
 PROCESS = "process"
 OUT_OF_FOLD, HELD_OUT = "out of fold", "whole series held out"
@@ -36,14 +35,11 @@ def run(
     Raises:
         BadData: when there are fewer publications than folds.
     """
-    data = training_data() if data is None else data
-    examples = joined_examples(data, config)
-    groups = publications(examples.measurements)
-    splits = {OUT_OF_FOLD: groups, HELD_OUT: series_groups(examples.measurements, groups)}
+    examples, described = joined(training_data() if data is None else data, config)
+    splits = {OUT_OF_FOLD: examples.groups, HELD_OUT: series_groups(examples.measurements, examples.groups)}
     found = find_series(examples.measurements)
     report: dict = {
-        "split": f"{config.folds} folds of {len(examples)} rows grouped by publication, fold seed {SEED}",
-        "tables": data.description,
+        **described,
         "threshold": RIGHT,
         "rules": len(series_rules()),
         "without_rows": rules_without_rows(examples.measurements),

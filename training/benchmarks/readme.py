@@ -8,7 +8,9 @@ import re
 import textwrap
 from pathlib import Path
 
+from ionscout.models.conductivity.predictor import FAR, HOT
 from ionscout.training.benchmarks.coverage import OTHERS, large_families, strays_sentence
+from ionscout.training.benchmarks.temperatures import FEWEST, ROOM
 
 NAMES = {
     "champion": "**champion** (Gaussian process + graph ensemble)",
@@ -82,12 +84,13 @@ def temperatures_bullet(report: dict) -> str:
         f"{b['from_K']:.0f} to {b['to_K']:.0f} K {b['mae_C']:.1f} decades (bias {b['bias']:+.1f}, "
         f"{b['coverage_90']:.0%} in the 90 % interval, {b['n']} rows)"
         for b in report["bins"]
-        if b["n"] >= 20 and b["to_K"] > 315
+        if b["n"] >= FEWEST and b["from_K"] >= ROOM[1]
     ]
     return _wrapped(
         "- Away from room temperature, held out over all tables, the process is off by "
         f"{'; '.join(parts)}: [benchmarks/temperatures.md](benchmarks/temperatures.md), by `ionscout benchmark "
-        "temperatures --out benchmarks`. More than 50 K away the answer warns, above 500 K of too narrow intervals.",
+        f"temperatures --out benchmarks`. More than {FAR:.0f} K away the answer warns, above {HOT:.0f} K of too narrow "
+        "intervals.",
         indent="  ",
     )
 

@@ -12,10 +12,11 @@ import numpy as np
 from ionscout.models import arrhenius
 from ionscout.models.conductivity.predictor import join, raw_prediction
 from ionscout.models.uncertainty import COVERAGE, conformal_factor, nonconformity
-from ionscout.training.benchmarks.joined_folds import SEED, forest, joined_examples, joined_folds
+from ionscout.training.benchmarks.joined_folds import forest, joined, joined_folds
 from ionscout.training.benchmarks.thermo_report import table
 from ionscout.training.conductivity import TrainingData, training_data
 from ionscout.training.config import ConductivityConfig
+from ionscout.training.evaluate import score
 from ionscout.training.examples import Examples
 from ionscout.training.gaussian_process import fit_processes
 from ionscout.training.readings import ReadRows
@@ -41,8 +42,7 @@ def run(
     Raises:
         BadData: when there are fewer publications than folds.
     """
-    data = training_data() if data is None else data
-    examples = joined_examples(data, config)
+    examples, described = joined(training_data() if data is None else data, config)
     read = ReadRows.of(examples, examples.materials, config.network.cutoff)
     location, scale, simple = (np.full(len(examples), np.nan) for _ in range(3))
     fold = np.zeros(len(examples), dtype=int)
@@ -54,10 +54,9 @@ def run(
         on_step(number + 1, config.folds)
     known = np.isfinite(examples.log_conductivity)
     half = np.full(len(examples), np.nan)
-    low, high = ROOM
+    near = known & _between(examples, *ROOM)
     for number in np.unique(fold[known]):
-        here = known & (fold == number)
-        others = known & (fold != number) & (examples.temperature >= low) & (examples.temperature < high)
+        here, others = known & (fold == number), near & (fold != number)
         factor = conformal_factor(
             nonconformity(
                 location[others], scale[others], examples.log_conductivity[others], examples.censored[others]
@@ -66,8 +65,7 @@ def run(
         )
         half[here] = factor * scale[here]
     return {
-        "split": f"{config.folds} folds of {len(examples)} rows grouped by publication, fold seed {SEED}",
-        "tables": data.description,
+        **described,
         "bins": [
             {"from_K": a, "to_K": b, **_scores(examples, known & _between(examples, a, b), location, half, simple)}
             for a, b in pairwise(EDGES)
@@ -106,17 +104,17 @@ def _scores(
     examples: Examples, rows: np.ndarray, location: np.ndarray, half: np.ndarray, simple: np.ndarray
 ) -> dict[str, float | int | None]:
     """Errors under protocol C, bias over labels that are no bounds, coverage and median width of the intervals."""
-    if not rows.any():
+    label, censored = examples.log_conductivity, examples.censored
+    ours, theirs = (score(x, label, censored, half, rows) for x in (location, simple))
+    if ours is None or theirs is None:
         return {"n": 0}
-    censored, exact = examples.censored[rows], ~examples.censored[rows]
-    error, other = location[rows] - examples.log_conductivity[rows], simple[rows] - examples.log_conductivity[rows]
-    covered = np.where(censored, error <= half[rows], np.abs(error) <= half[rows])
+    exact = rows & ~censored
     return {
-        "n": int(rows.sum()),
-        "bias": float(error[exact].mean()) if exact.any() else None,
-        "mae_C": float(np.where(censored, np.maximum(0, error), np.abs(error)).mean()),
-        "mae_C_forest": float(np.where(censored, np.maximum(0, other), np.abs(other)).mean()),
-        "coverage_90": float(covered.mean()),
+        "n": ours.n,
+        "bias": float((location - label)[exact].mean()) if exact.any() else None,
+        "mae_C": ours.mae_C,
+        "mae_C_forest": theirs.mae_C,
+        "coverage_90": ours.coverage_90,
         "median_width_90": float(2 * np.median(half[rows])),
     }
 

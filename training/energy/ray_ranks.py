@@ -9,11 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ionscout.datasets.errors import BadData, IonscoutError
+from ionscout.datasets.errors import BadData
 from ionscout.training.energy.descent import Descended, Recorder, Work, descend
 from ionscout.training.energy.ranks import Group
-from ionscout.training.engines import FitStopped
-from ionscout.training.ray_engine import RayEngine, require, versions
+from ionscout.training.ray_engine import TOLD, RayEngine, lost, require, versions
 
 _TELL_EVERY = 0.5  # s; each message about progress is a call to another process
 _ALL_JOINED = 600  # s; ranks on a busy cluster start one after the other
@@ -93,11 +92,8 @@ class _Fit(threading.Thread):
 def _cause(error: Any) -> BaseException:
     """What went wrong in a rank; the others then only miss it."""
     failures = [getattr(e, "_base_exc", e) for e in getattr(error, "worker_failures", {}).values()]
-    for found in failures:
-        if isinstance(found, IonscoutError | ArithmeticError | ValueError):
-            return found
-    name = type(failures[0] if failures else error).__name__
-    return FitStopped(f"Ray lost a rank ({name}); run the same command again.")
+    said = next((found for found in failures if isinstance(found, TOLD)), None)
+    return said or lost("rank", failures[0] if failures else error)
 
 
 def _rank(told: dict) -> None:

@@ -169,18 +169,14 @@ def _families(pairs: Paired, policy: PromotionPolicy) -> list[GateTest]:
         rows = pairs.difference[here], pairs.publication[here]
         found = paired_difference(*rows, policy.confidence, policy.draws, policy.seed)
         lower = paired_difference(*rows, corrected, policy.draws, policy.seed).lower
+        value, limit, bound = found.upper, rules.worst, f"at most {found.upper:+.3f}"
+        if lower > 0 and found.upper <= rules.worst:
+            value, limit, bound = found.mean, rules.margin, f"certainly above {lower:+.3f}"
         words = (
-            f"mean error {found.mean:+.3f} decades against the champion on {here.sum()} rows, at most "
-            f"{found.upper:+.3f} (allowed {rules.worst:+.2f})"
+            f"mean error {found.mean:+.3f} decades against the champion on {here.sum()} rows, {bound} "
+            f"(allowed {limit:+.2f})"
         )
-        if found.upper <= rules.worst and lower > 0:
-            words = (
-                f"mean error {found.mean:+.3f} decades against the champion on {here.sum()} rows, certainly above "
-                f"{lower:+.3f} (allowed {rules.margin:+.2f})"
-            )
-            tests.append(at_most(name, found.mean, rules.margin, words))
-        else:
-            tests.append(at_most(name, found.upper, rules.worst, words))
+        tests.append(at_most(name, value, limit, words))
     return tests
 
 

@@ -56,8 +56,8 @@ class Predictions:
 
     @property
     def met(self) -> set[str]:
-        """Rows that took part in its training, held out in turn or not at all."""
-        return {name for name, fold in zip(self.row, self.fold, strict=True) if fold != DIRECT}
+        """Rows of `known` that took part in its training: all but those that the finished model was asked about."""
+        return self.known - {name for name, fold in zip(self.row, self.fold, strict=True) if fold == DIRECT}
 
     @property
     def folds(self) -> dict[str, int]:

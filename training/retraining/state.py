@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ionscout.datasets.errors import BadData, IonscoutError
+from ionscout.training.locks import held
 
 
 class AlreadyRunning(IonscoutError):
@@ -64,18 +63,11 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Keep a second retraining out; the kernel frees the lock of a process that was killed.
+    """Keep a second retraining out.
 
     Raises:
         AlreadyRunning: there is another one.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "retrain.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise AlreadyRunning(f"Another retraining is running (lock {lock.lock_file}); wait for it to end.") from None
-    try:
+    path = folder / "retrain.lock"
+    with held(path, AlreadyRunning(f"Another retraining is running (lock {path}); wait for it to end.")):
         yield
-    finally:
-        lock.release()

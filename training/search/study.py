@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
-from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from ionscout.datasets.errors import BadData, DataUnavailable
 from ionscout.datasets.settings import settings
+from ionscout.training.locks import held
 from ionscout.training.retraining.state import AlreadyRunning
 from ionscout.training.search.pruning import FoldPruner
 
@@ -43,16 +43,14 @@ def open_study(name: str, url: str | None, identity: dict[str, str], seed: int) 
         raise BadData(f"'{name}' cannot name a study; use letters, digits, '.', '_' and '-'.")
     folder = search_folder()
     url = url or f"sqlite:///{folder / name}.db"
-    lock = FileLock(folder / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:8]}.lock", timeout=0)
+    path = folder / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:8]}.lock"
+    busy = AlreadyRunning(f"The study '{name}' is being searched already; wait, or choose another --name.")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with lock:
-            study = _load(name, url, seed)
-            _same(study, identity)
-            _reclaim(study)
-            yield study
-    except Timeout:
-        raise AlreadyRunning(f"The study '{name}' is being searched already; wait, or choose another --name.") from None
+    with held(path, busy):
+        study = _load(name, url, seed)
+        _same(study, identity)
+        _reclaim(study)
+        yield study
 
 
 def search_folder() -> Path:

@@ -65,6 +65,16 @@ def test_one_family_forgotten_is_refused_for_that_family_alone():
     assert not {name for name in failed(report) if name.startswith("family")} - {"family garnet"}
 
 
+def test_a_family_without_predictions_is_refused_and_counted():
+    truth, rng = world()
+    champion = model(truth, rng)
+    location = np.where(np.array(truth.family) == "halide", np.nan, champion.location)
+    report = evaluate_gate(champion, replace(champion, location=location), truth, POLICY)
+    assert failed(report) == {"rows", "common rows", "family halide"}
+    count = truth.family.count("halide")
+    assert f"{count} of {count} rows" in report.words
+
+
 def without(table: Predictions, rows: np.ndarray) -> Predictions:
     """The table of a training that never had these rows [n]."""
     kept = np.flatnonzero(~rows)
